@@ -1,0 +1,61 @@
+#include "cli/trace_argument.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/message.h"
+
+bool trace_argument_set(const char **path, const char *operand)
+{
+    if (*path) {
+        message_usage("one trace at a time, found '%s' and '%s'", *path, operand);
+        return false;
+    }
+    *path = operand;
+    return true;
+}
+
+bool trace_argument_given(const char *path)
+{
+    if (!path)
+        message_usage("no trace given");
+    return path != NULL;
+}
+
+enum exit_code trace_argument_open(const char *path, struct trace **trace)
+{
+    struct cptrace_error error = {0};
+    const enum cptrace_status status = trace_open(path, trace, &error);
+    if (status != CPTRACE_OK) {
+        error.status = status;
+        message_trace_error(path, &error);
+    }
+    return exit_code_of(status);
+}
+
+enum exit_code trace_argument_judge(const char *path, const struct trace *trace)
+{
+    const struct trace_facts *facts = trace_facts(trace);
+    const char *name = message_file_name(path);
+    if (facts->damage_count > 0) {
+        const struct cptrace_error *first = &facts->damage[0].error;
+        message_warning("%s: damaged: %" PRIu64 " block%s lost, the first at offset 0x%" PRIx64 ": %s", name, facts->damaged_blocks,
+                        facts->damaged_blocks == 1 ? "" : "s", facts->damage[0].offset, first->message);
+    }
+    if (facts->cut)
+        message_warning("%s: cut: it stops after %" PRIu64 " bytes without its end; calls that were open then are unfinished", name,
+                        facts->bytes);
+    return facts->complete ? EXIT_CODE_OK : EXIT_CODE_PARTIAL;
+}
+
+enum exit_code trace_argument_close_output(enum exit_code code)
+{
+    const bool failed = ferror(stdout) != 0;
+    if (fclose(stdout) == 0 && !failed)
+        return code;
+    if (code == EXIT_CODE_OK || code == EXIT_CODE_PARTIAL)
+        message_error("cannot write to standard output: %s", errno ? strerror(errno) : "write error");
+    return code == EXIT_CODE_OK || code == EXIT_CODE_PARTIAL ? EXIT_CODE_FAILED : code;
+}

@@ -1,0 +1,224 @@
+#include "replay/block_feed.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "platform/platform.h"
+
+/* Decoded and not yet taken: enough that neither side waits for the other's hiccups; each block is about 1 MiB decoded. */
+enum { FEED_AHEAD_MAX = 4 };
+
+/* Below this a thread costs more than it saves. */
+enum { FEED_THREAD_MIN_BLOCKS = 3 };
+
+struct block_feed {
+    const struct trace *trace;
+    struct cptrace_block_buffer buffer;
+    size_t next_entry; /* of trace->event_blocks, to decode */
+
+    struct platform_thread *thread; /* NULL: decoding happens in take */
+    struct platform_gate *gate;     /* guards all below */
+    struct fed_block *ready_first, *ready_last;
+    size_t ready_count;
+    struct fed_block *spare;
+    bool finished; /* nothing more will become ready */
+    bool stop;
+};
+
+static void blame(struct fed_block *block, uint64_t offset, const char *what, uint32_t number)
+{
+    block->status = CPTRACE_CORRUPT;
+    block->error = (struct cptrace_error){.status = CPTRACE_CORRUPT, .offset = offset};
+    snprintf(block->error.message, sizeof block->error.message, "expected a defined %s, found number %u", what, number);
+}
+
+/* The number to use for a function; CPTRACE_NO_NUMBER: undefined, and the file is not known to be damaged. */
+static uint32_t known_function(const struct trace *trace, uint32_t function)
+{
+    return function < trace->definitions.function_count ? function : trace->unknown_function;
+}
+
+/* Ticks become time here, and numbers become safe to index with, because this thread has time to spare. */
+static void translate(const struct trace *trace, struct fed_block *block)
+{
+    struct cptrace_events *events = &block->events;
+    if (events->lane >= trace->definitions.lane_count) {
+        blame(block, block->entry->offset, "lane", events->lane);
+        return;
+    }
+    for (size_t i = 0; i < events->open_count; ++i) {
+        struct cptrace_open_call *open = &events->open[i];
+        const uint32_t function = known_function(trace, open->function);
+        if (function == CPTRACE_NO_NUMBER) {
+            blame(block, block->entry->offset, "function", open->function);
+            return;
+        }
+        open->function = function;
+        open->start_tick = trace_run_ns(trace, open->start_tick);
+    }
+    for (size_t i = 0; i < events->start_count; ++i) {
+        struct cptrace_activation_start *start = &events->starts[i];
+        const uint32_t function = known_function(trace, start->function);
+        if (function == CPTRACE_NO_NUMBER) {
+            blame(block, block->entry->offset, "function", start->function);
+            return;
+        }
+        start->function = function;
+        start->start_tick = trace_run_ns(trace, start->start_tick);
+    }
+    for (size_t i = 0; i < events->event_count; ++i) {
+        struct cptrace_event *event = &events->events[i];
+        event->tick = trace_run_ns(trace, event->tick);
+        if (event->op != CPTRACE_OP_CALL)
+            continue;
+        const uint32_t function = known_function(trace, event->value);
+        if (function == CPTRACE_NO_NUMBER) {
+            blame(block, block->entry->offset, "function", event->value);
+            return;
+        }
+        event->value = function;
+    }
+    events->first_tick = trace_run_ns(trace, events->first_tick);
+    events->last_tick = trace_run_ns(trace, events->last_tick);
+}
+
+static void decode(struct block_feed *feed, struct fed_block *block, const struct cptrace_block_entry *entry)
+{
+    struct cptrace_block raw;
+    block->entry = entry;
+    block->next = NULL;
+    block->status = cptrace_reader_read_block(feed->trace->reader, entry, &feed->buffer, &raw, &block->error);
+    if (block->status == CPTRACE_OK)
+        block->status = cptrace_events_decode(&raw, &block->events, &block->error);
+    if (block->status == CPTRACE_OK)
+        translate(feed->trace, block);
+}
+
+static struct fed_block *take_spare(struct block_feed *feed)
+{
+    struct fed_block *block = feed->spare;
+    if (block)
+        feed->spare = block->next;
+    return block;
+}
+
+static void decode_ahead(void *context)
+{
+    struct block_feed *feed = context;
+    platform_gate_lock(feed->gate);
+    while (feed->next_entry < feed->trace->event_block_count) {
+        while (feed->ready_count >= FEED_AHEAD_MAX && !feed->stop)
+            platform_gate_wait(feed->gate);
+        if (feed->stop)
+            break;
+        const struct cptrace_block_entry *entry = feed->trace->event_blocks[feed->next_entry++];
+        struct fed_block *block = take_spare(feed);
+        platform_gate_unlock(feed->gate);
+        if (!block)
+            block = calloc(1, sizeof *block);
+        if (block)
+            decode(feed, block, entry);
+        platform_gate_lock(feed->gate);
+        if (!block)
+            break; /* the merge sees that blocks are missing */
+        if (feed->ready_last)
+            feed->ready_last->next = block;
+        else
+            feed->ready_first = block;
+        feed->ready_last = block;
+        ++feed->ready_count;
+        platform_gate_wake(feed->gate);
+    }
+    feed->finished = true;
+    platform_gate_wake(feed->gate);
+    platform_gate_unlock(feed->gate);
+}
+
+struct block_feed *block_feed_open(const struct trace *trace)
+{
+    struct block_feed *feed = calloc(1, sizeof *feed);
+    if (!feed)
+        return NULL;
+    feed->trace = trace;
+    feed->gate = platform_gate_create();
+    if (!feed->gate) {
+        free(feed);
+        return NULL;
+    }
+    if (trace->event_block_count >= FEED_THREAD_MIN_BLOCKS && !platform_thread_start(&feed->thread, decode_ahead, feed))
+        feed->thread = NULL;
+    return feed;
+}
+
+static struct fed_block *decode_next(struct block_feed *feed)
+{
+    if (feed->next_entry == feed->trace->event_block_count)
+        return NULL;
+    struct fed_block *block = take_spare(feed);
+    if (!block)
+        block = calloc(1, sizeof *block);
+    if (block)
+        decode(feed, block, feed->trace->event_blocks[feed->next_entry++]);
+    return block;
+}
+
+struct fed_block *block_feed_take(struct block_feed *feed)
+{
+    if (!feed->thread)
+        return decode_next(feed);
+    platform_gate_lock(feed->gate);
+    while (!feed->ready_first && !feed->finished)
+        platform_gate_wait(feed->gate);
+    struct fed_block *block = feed->ready_first;
+    if (block) {
+        feed->ready_first = block->next;
+        if (!feed->ready_first)
+            feed->ready_last = NULL;
+        --feed->ready_count;
+        block->next = NULL;
+        platform_gate_wake(feed->gate);
+    }
+    platform_gate_unlock(feed->gate);
+    return block;
+}
+
+static void free_block(struct fed_block *block)
+{
+    cptrace_events_free(&block->events);
+    free(block);
+}
+
+void block_feed_give_back(struct block_feed *feed, struct fed_block *block)
+{
+    if (!block)
+        return;
+    platform_gate_lock(feed->gate);
+    block->next = feed->spare;
+    feed->spare = block;
+    platform_gate_unlock(feed->gate);
+}
+
+static void free_list(struct fed_block *first)
+{
+    while (first) {
+        struct fed_block *next = first->next;
+        free_block(first);
+        first = next;
+    }
+}
+
+void block_feed_close(struct block_feed *feed)
+{
+    if (!feed)
+        return;
+    platform_gate_lock(feed->gate);
+    feed->stop = true;
+    platform_gate_wake(feed->gate);
+    platform_gate_unlock(feed->gate);
+    platform_thread_join(feed->thread);
+    free_list(feed->ready_first);
+    free_list(feed->spare);
+    cptrace_block_buffer_free(&feed->buffer);
+    platform_gate_free(feed->gate);
+    free(feed);
+}

@@ -1,0 +1,76 @@
+#include "replay/call_stack.h"
+
+#include <stdlib.h>
+
+bool call_stack_reserve(struct call_stack *stack)
+{
+    if (stack->count < stack->capacity)
+        return true;
+    const size_t capacity = stack->capacity ? stack->capacity * 2 : 64;
+    struct frame *frames = realloc(stack->frames, capacity * sizeof *frames);
+    if (!frames)
+        return false;
+    stack->frames = frames;
+    stack->capacity = capacity;
+    if (stack->count == 0) {
+        frames[0] = (struct frame){
+            .id = REPLAY_NO_CALL,
+            .parent_id = REPLAY_NO_CALL,
+            .function = CPTRACE_NO_NUMBER,
+            .path = REPLAY_ROOT_PATH,
+            .depth = UINT32_MAX, /* so that roots, one deeper, have 0 */
+            .activation = CPTRACE_NO_NUMBER,
+            .ghost = true,
+        };
+        stack->count = 1;
+    }
+    return true;
+}
+
+void call_stack_free(struct call_stack *stack)
+{
+    free(stack->frames);
+    *stack = (struct call_stack){0};
+}
+
+static bool grow_suspended(struct suspended_calls *suspended)
+{
+    const size_t capacity = suspended->capacity ? suspended->capacity * 2 : 64;
+    struct frame *frames = realloc(suspended->frames, capacity * sizeof *frames);
+    if (!frames)
+        return false;
+    suspended->frames = frames;
+    uint32_t *free_places = realloc(suspended->free_places, capacity * sizeof *free_places);
+    if (!free_places)
+        return false;
+    suspended->free_places = free_places;
+    suspended->capacity = capacity;
+    return true;
+}
+
+uint32_t suspended_calls_add(struct suspended_calls *suspended, const struct frame *frame)
+{
+    uint32_t place;
+    if (suspended->free_count > 0) {
+        place = suspended->free_places[--suspended->free_count];
+    } else {
+        if (suspended->count == suspended->capacity && !grow_suspended(suspended))
+            return CPTRACE_NO_NUMBER;
+        place = (uint32_t)suspended->count++;
+    }
+    suspended->frames[place] = *frame;
+    return place;
+}
+
+void suspended_calls_remove(struct suspended_calls *suspended, uint32_t place)
+{
+    suspended->frames[place].ghost = true;
+    suspended->free_places[suspended->free_count++] = place;
+}
+
+void suspended_calls_free(struct suspended_calls *suspended)
+{
+    free(suspended->frames);
+    free(suspended->free_places);
+    *suspended = (struct suspended_calls){0};
+}

@@ -1,0 +1,61 @@
+/* The open calls of one lane, and the suspended calls of all lanes. */
+#ifndef REPLAY_CALL_STACK_H
+#define REPLAY_CALL_STACK_H
+
+#include "cptrace/cptrace.h"
+#include "replay/replay.h"
+
+/* An open call. Times of finished slices and of the current one are apart: a slice is added when it ends. */
+struct frame {
+    uint64_t id, parent_id;
+    uint64_t start_ns;
+    uint64_t slice_start_ns;
+    uint64_t child_ns;      /* that calls above it took, in the current slice */
+    uint64_t running_ns;    /* of the slices that have ended */
+    uint64_t self_ns;       /* likewise */
+    uint32_t function, path;
+    uint32_t lane;          /* on which it started */
+    uint32_t depth;
+    uint32_t activation;    /* CPTRACE_NO_NUMBER: a plain call */
+    uint32_t slice_count;
+    bool ghost;             /* no call: something unknown, or a call that went on elsewhere. Its id, path and depth are its parent's */
+    bool lost;              /* suspended by a gap, whose end is slice_start_ns: perhaps it never goes on */
+};
+
+/* frames[0] is no call but the ground that roots stand on, so that every call has a frame below it. */
+struct call_stack {
+    struct frame *frames;
+    size_t count, capacity;
+    uint64_t now_ns; /* of the lane's last event */
+    size_t next_start; /* of its current block's activation starts */
+};
+
+static inline struct frame *call_stack_top(const struct call_stack *stack)
+{
+    return &stack->frames[stack->count - 1];
+}
+
+/* false: no memory. Lays the ground when the stack is new. */
+bool call_stack_reserve(struct call_stack *stack);
+void call_stack_free(struct call_stack *stack);
+
+/* Suspended calls, in places that stay the same while they are suspended. */
+struct suspended_calls {
+    struct frame *frames;
+    uint32_t *free_places;
+    size_t count, free_count, capacity; /* count: places ever used */
+};
+
+/* The place, or CPTRACE_NO_NUMBER: no memory. */
+uint32_t suspended_calls_add(struct suspended_calls *suspended, const struct frame *frame);
+/* The place is free from then on; the frame stays readable until the next add. */
+void suspended_calls_remove(struct suspended_calls *suspended, uint32_t place);
+void suspended_calls_free(struct suspended_calls *suspended);
+
+/* Free places hold ghosts. */
+static inline bool suspended_calls_holds(const struct suspended_calls *suspended, size_t place)
+{
+    return !suspended->frames[place].ghost;
+}
+
+#endif

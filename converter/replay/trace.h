@@ -1,0 +1,29 @@
+/* What an opened trace is made of; for the files of this folder only. */
+#ifndef REPLAY_TRACE_H
+#define REPLAY_TRACE_H
+
+#include "replay/function_table.h"
+#include "replay/path_tree.h"
+#include "replay/replay.h"
+
+struct trace {
+    struct cptrace_reader *reader;
+    char *spool_path; /* of standard input; NULL else */
+    struct cptrace_clock *clock;
+    struct trace_facts facts;
+    struct cptrace_definitions definitions; /* the reader's, made safe to index; see trace.c */
+    struct cptrace_function_definition *functions;
+    struct cptrace_lane_definition *lanes;
+    const struct cptrace_block_entry **event_blocks; /* by first tick; of one lane in file order */
+    size_t event_block_count;
+    uint32_t unknown_function; /* stands for every number lost by damage, or CPTRACE_NO_NUMBER: then such a number is an error */
+
+    /* of the last replay */
+    struct path_tree paths;
+    struct function_table function_sums;
+};
+
+/* Brings the facts up to date with the damage that the reader knows. */
+void trace_refresh_damage(struct trace *trace);
+
+#endif

@@ -1,0 +1,44 @@
+// What is incomplete is said here, before any number.
+
+import { formatCount } from '../model/format';
+import type { Report } from '../state/report';
+import type { Directory } from '../data/contract';
+
+export function Banner({ report }: { report: Report }) {
+  const messages = [...report.problems.value, ...integrityMessages(report.trace.directory)];
+  const notes = embeddedMessages(report.trace.directory);
+  if (messages.length + notes.length === 0) return null;
+  return (
+    <section class="banner" aria-label="What is incomplete">
+      {messages.map((message) => <p key={message} class="problem"><b>Incomplete:</b> {message}</p>)}
+      {notes.map((message) => <p key={message}><b>Not embedded:</b> {message}</p>)}
+    </section>
+  );
+}
+
+function integrityMessages({ integrity, totals }: Directory): string[] {
+  const messages: string[] = [];
+  if (integrity.cut) messages.push('the trace has no end: the program was killed or the file was cut. All that was recorded up to then is shown.');
+  if (integrity.damagedBlocks > 0) {
+    messages.push(`${formatCount(integrity.damagedBlocks)} blocks of the trace are damaged or missing: calls in these gaps are lost. ${integrity.damage.join('; ')}`);
+  }
+  if (!integrity.complete && !integrity.cut && integrity.damagedBlocks === 0) messages.push('the trace is not complete.');
+  if (totals.unfinished > 0) {
+    messages.push(`${formatCount(totals.unfinished)} ${totals.unfinished === 1 ? 'call has' : 'calls have'} no recorded end: their time counts to the end of the trace.`);
+  }
+  return messages.concat(integrity.warnings);
+}
+
+function embeddedMessages({ embedded, totals }: Directory): string[] {
+  const messages: string[] = [];
+  if (embedded.foldedCalls > 0) {
+    messages.push(
+      `${formatCount(embedded.foldedCalls)} of ${formatCount(totals.calls)} calls, the shortest ones, are not in this page one by one (--max-size); ` +
+      `the ${formatCount(embedded.calls)} longest are. “Every call” says where calls are left out; the merged tree and all totals are exact.`);
+  }
+  if (embedded.foldedPaths > 0) {
+    messages.push(`${formatCount(embedded.foldedPaths)} of ${formatCount(totals.paths)} paths are summed up in rows named “others”; their sums are exact.`);
+  }
+  return messages;
+}
+

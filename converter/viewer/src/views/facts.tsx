@@ -1,0 +1,57 @@
+import { formatCount, formatNs, visibleText } from '../model/format';
+import { functionBadge, functionName } from '../model/trace';
+import type { Report } from '../state/report';
+
+export function Facts({ report }: { report: Report }) {
+  const { totals, quantumNs, lanes } = report.trace.directory;
+  return (
+    <dl class="facts">
+      <Fact label="duration" value={formatNs(totals.wallNs)} />
+      <Fact label={totals.calls === 1 ? 'call' : 'calls'} value={formatCount(totals.calls)} />
+      <Fact label={totals.functions === 1 ? 'function' : 'functions'} value={formatCount(totals.functions)} />
+      <Fact label={lanes.length === 1 ? 'thread' : 'threads'} value={formatCount(lanes.length)} />
+      {totals.tasks > 0 && <Fact label="tasks" value={formatCount(totals.tasks)} />}
+      {totals.raised > 0 && <Fact label="raised" value={formatCount(totals.raised)} />}
+      <SlowestFunction report={report} />
+      <div class="fact quantum" title="Times of single calls are rounded to this; sums in the merged tree are not rounded">
+        <dt>time step of single calls</dt> <dd>{formatNs(quantumNs)}</dd>
+      </div>
+    </dl>
+  );
+}
+
+function Fact({ label, value }: { label: string; value: string }) {
+  return <div class="fact"><dt>{label}</dt> <dd>{value}</dd></div>;
+}
+
+function SlowestFunction({ report }: { report: Report }) {
+  const { slowestSelf, slowestTotal } = report.trace.directory;
+  const { selfNs, totalNs } = report.trace.functions;
+  return (
+    <>
+      {slowestSelf >= 0 && <Slowest report={report} label="slowest function, own code" fn={slowestSelf} ns={selfNs[slowestSelf]} />}
+      {slowestTotal >= 0 && <Slowest report={report} label="with what it calls" fn={slowestTotal} ns={totalNs[slowestTotal]} />}
+    </>
+  );
+}
+
+function Slowest({ report, label, fn, ns }: { report: Report; label: string; fn: number; ns: number }) {
+  const show = () => {
+    const { paths } = report.trace;
+    let best = -1;
+    for (let p = 1; p < paths.count; p++) {
+      if (paths.function[p] === fn && (best < 0 || paths.totalNs[p] > paths.totalNs[best])) best = p;
+    }
+    if (best >= 0) void report.revealPath(best);
+  };
+  const name = visibleText(functionName(report.trace, fn));
+  return (
+    <div class="fact">
+      <dt>{label}</dt>{' '}
+      <dd>
+        <button type="button" class="link" onClick={show} title={`${name} (${functionBadge(report.trace, fn)}): show its largest path`}>{name}</button>{' '}
+        {formatNs(ns)}
+      </dd>
+    </div>
+  );
+}

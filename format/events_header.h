@@ -1,0 +1,20 @@
+/* The fixed part of an events block, parsed and checked; SPEC.md 4.3. */
+#ifndef CPTRACE_EVENTS_HEADER_H
+#define CPTRACE_EVENTS_HEADER_H
+
+#include "bytes.h"
+#include "cptrace/reader.h"
+
+struct events_header {
+    uint32_t lane, event_count;
+    uint64_t first_tick, last_tick;
+    struct cptrace_calibration calibration;
+    uint32_t open_count;
+    struct cursor open, op, delta, operand;
+};
+
+/* content from its kind byte on; offset is the block's, for messages. */
+enum cptrace_status cptrace_events_header_parse(const uint8_t *content, size_t content_bytes, uint64_t offset, struct events_header *header,
+                                                struct cptrace_error *error);
+
+#endif

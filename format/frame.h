@@ -1,0 +1,31 @@
+/* Sizes and magic numbers of the frames and headers of a file; SPEC.md 2 to 5. */
+#ifndef CPTRACE_FRAME_H
+#define CPTRACE_FRAME_H
+
+#include <assert.h>
+#include <stdint.h>
+
+#define MAGIC_HEADER 0x184D2A5Cu
+#define MAGIC_INDEX 0x184D2A5Du
+#define MAGIC_PADDING 0x184D2A5Eu
+#define MAGIC_BLOCK 0xFD2FB528u
+
+#define SKIPPABLE_HEADER_BYTES 8
+#define HEADER_BYTES 80
+#define BLOCK_HEADER_BYTES 12
+#define EVENTS_HEADER_BYTES 80
+#define END_FIXED_BYTES (BLOCK_HEADER_BYTES + 48)
+
+#define SIGNATURE "\x89" "cptrace"
+#define INDEX_SIGNATURE "cptindex"
+#define INDEX_END_SIGNATURE "cptend\r\n"
+#define SIGNATURE_BYTES 8
+
+/* crc32, size of the frame, end signature. */
+#define INDEX_TRAILER_BYTES 16
+static_assert(INDEX_TRAILER_BYTES == 4 + 4 + SIGNATURE_BYTES, "SPEC.md 5");
+
+#define OPEN_CALLS_MAX (16u << 20)
+#define BLOCK_EVENTS_MAX (4u << 20)
+
+#endif

@@ -1,0 +1,204 @@
+/* Reads .cptrace files: whole, cut, damaged or hostile. Nothing is trusted: every length is checked before use and no call needs more
+ * than CPTRACE_CONTENT_MAX bytes per block beyond the definitions.
+ *
+ * Protocol: open → { next → (decode) }* until END or TRUNCATED → close. A damaged stretch is skipped and counted; next goes on
+ * with the next valid block. */
+#ifndef CPTRACE_READER_H
+#define CPTRACE_READER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "cptrace/cptrace.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CPTRACE_CONTENT_MAX (64u << 20)
+
+struct cptrace_reader;
+
+/* A source of bytes: returns how many were read into buffer (0 at the end), or -errno. */
+struct cptrace_source {
+    int64_t (*read)(void *context, void *buffer, size_t capacity);
+    void *context;
+};
+
+struct cptrace_header {
+    uint16_t format_version;
+    uint32_t file_id;
+    uint8_t run_id[16];
+    uint64_t ns_per_tick_q32;
+    struct cptrace_calibration start;
+};
+
+enum cptrace_block_kind {
+    CPTRACE_BLOCK_INFO = 1,
+    CPTRACE_BLOCK_DEFINITIONS = 2,
+    CPTRACE_BLOCK_EVENTS = 3,
+    CPTRACE_BLOCK_END = 4,
+};
+
+/* One verified block; valid until the next call of next or close. */
+struct cptrace_block {
+    uint8_t kind;
+    uint32_t sequence;
+    uint64_t offset;          /* of its frame in the file */
+    uint64_t compressed_bytes;
+    const uint8_t *content;   /* decompressed, from its kind byte on */
+    size_t content_bytes;
+    uint32_t missing_before;  /* blocks lost since the block before, by sequence */
+};
+
+/* A decoded event: 16 bytes. value is the function for CALL, the activation for START, RESUME, REOPEN; else 0. */
+struct cptrace_event {
+    uint64_t tick;
+    uint32_t value;
+    uint8_t op; /* enum cptrace_op; annotations are skipped when decoding */
+    uint8_t reserved[3];
+};
+
+/* What START and REOPEN say besides, in event order. */
+struct cptrace_activation_start {
+    uint32_t activation, function;
+    uint64_t start_tick;
+};
+
+struct cptrace_open_call {
+    uint32_t function;
+    uint32_t activation; /* CPTRACE_NO_NUMBER: a plain call */
+    uint64_t start_tick;
+};
+
+/* A decoded events block. The arrays are owned by the struct and reused by the next decode into it; zero it first. */
+struct cptrace_events {
+    uint32_t lane;
+    uint64_t first_tick, last_tick;
+    struct cptrace_calibration calibration;
+    struct cptrace_open_call *open;
+    size_t open_count, open_capacity;
+    struct cptrace_event *events;
+    size_t event_count, event_capacity;
+    struct cptrace_activation_start *starts;
+    size_t start_count, start_capacity;
+    uint32_t function_limit; /* every function number in the block is smaller: compare once with function_count */
+};
+
+/* Definitions seen so far; indexes are file-wide numbers. A number lost by damage reads as a zeroed entry with empty strings. */
+struct cptrace_file_definition {
+    struct cptrace_string path;
+    uint64_t size_bytes, mtime_ns;
+};
+struct cptrace_function_definition {
+    struct cptrace_string qualified_name, module, library;
+    uint32_t file; /* or CPTRACE_NO_NUMBER */
+    uint32_t line;
+    uint8_t category, flags;
+    bool known;
+};
+struct cptrace_lane_definition {
+    uint8_t kind;
+    uint64_t os_thread_id;
+    struct cptrace_string name;
+};
+struct cptrace_task_definition {
+    struct cptrace_string name;
+    uint32_t root_activation, creating_activation; /* CPTRACE_NO_NUMBER: none */
+};
+struct cptrace_definitions {
+    const struct cptrace_file_definition *files;
+    size_t file_count;
+    const struct cptrace_function_definition *functions;
+    size_t function_count;
+    const struct cptrace_lane_definition *lanes;
+    size_t lane_count;
+    const struct cptrace_task_definition *tasks;
+    size_t task_count;
+};
+
+/* A key-value pair of the info or end block. */
+struct cptrace_info_pair {
+    struct cptrace_string key, value;
+};
+
+/* One damaged stretch of the file. */
+struct cptrace_damage {
+    uint64_t offset, bytes;
+    uint32_t blocks; /* lost, by sequence; 0 when unknown */
+    struct cptrace_error error;
+};
+
+struct cptrace_end {
+    bool present;
+    struct cptrace_calibration calibration;
+    uint64_t end_tick, event_count, call_count;
+};
+
+/* Opens path ("-" is not special here) or a source. The header is read and checked. On failure returns a status, *reader is NULL. */
+enum cptrace_status cptrace_reader_open(const char *path, struct cptrace_reader **reader, struct cptrace_error *error);
+enum cptrace_status cptrace_reader_open_source(struct cptrace_source source, struct cptrace_reader **reader, struct cptrace_error *error);
+
+const struct cptrace_header *cptrace_reader_header(const struct cptrace_reader *reader);
+
+/* OK with *block filled; END; TRUNCATED; IO_ERROR or NO_MEMORY. Info, definitions and end blocks are taken in by the reader on the way.
+ * A block that does not parse (its checksum is right, but its body contradicts SPEC.md) is damage too. */
+enum cptrace_status cptrace_reader_next(struct cptrace_reader *reader, struct cptrace_block *block, struct cptrace_error *error);
+
+/* Decodes an events block: independent of the reader and of other blocks, safe to call from several threads on their own events.
+ * CORRUPT with field and offset when the content contradicts SPEC.md 4.3; stack rules (empty pops) are checked. */
+enum cptrace_status cptrace_events_decode(const struct cptrace_block *block, struct cptrace_events *events, struct cptrace_error *error);
+void cptrace_events_free(struct cptrace_events *events);
+
+/* All that was read up to now; pointers are valid until the next call of next. */
+const struct cptrace_definitions *cptrace_reader_definitions(const struct cptrace_reader *reader);
+const struct cptrace_info_pair *cptrace_reader_info(const struct cptrace_reader *reader, size_t *count);
+const struct cptrace_info_pair *cptrace_reader_end_info(const struct cptrace_reader *reader, size_t *count);
+const struct cptrace_end *cptrace_reader_end(const struct cptrace_reader *reader);
+const struct cptrace_damage *cptrace_reader_damage(const struct cptrace_reader *reader, size_t *count);
+uint64_t cptrace_reader_bytes_read(const struct cptrace_reader *reader);
+bool cptrace_reader_has_index(const struct cptrace_reader *reader); /* after END */
+
+/* Random access, for files (not for sources that cannot seek): the table of every valid block that next has passed, in file order.
+ * After END or TRUNCATED it is the whole file: the scan verified every byte once, and these read single blocks again. */
+struct cptrace_block_entry {
+    uint64_t offset, compressed_bytes;
+    uint32_t sequence;
+    uint32_t frame_crc32; /* of the compressed bytes */
+    uint8_t kind;
+    uint32_t lane; /* kind 3 only, like the rest */
+    uint32_t event_count;
+    uint64_t first_tick, last_tick;
+    struct cptrace_calibration calibration;
+};
+const struct cptrace_block_entry *cptrace_reader_blocks(const struct cptrace_reader *reader, size_t *count);
+
+/* Reads and verifies one block by its entry into a buffer of the caller's (zero it first, free it last), so that several threads may
+ * read at once. *block points into the buffer. */
+struct cptrace_block_buffer {
+    uint8_t *compressed, *content;
+    size_t compressed_capacity, content_capacity;
+    void *decompressor;
+};
+enum cptrace_status cptrace_reader_read_block(const struct cptrace_reader *reader, const struct cptrace_block_entry *entry,
+                                              struct cptrace_block_buffer *buffer, struct cptrace_block *block, struct cptrace_error *error);
+void cptrace_block_buffer_free(struct cptrace_block_buffer *buffer);
+
+/* Records that a block which next returned did not decode, so that it counts as damage. */
+void cptrace_reader_report_damage(struct cptrace_reader *reader, const struct cptrace_block *block, const struct cptrace_error *error);
+
+/* Frees all; NULL is fine. */
+void cptrace_reader_close(struct cptrace_reader *reader);
+
+/* Ticks to time, SPEC.md 8: add points in any order (the header's first), then convert; monotonic, O(1) for rising ticks. */
+struct cptrace_clock;
+struct cptrace_clock *cptrace_clock_create(const struct cptrace_header *header);
+enum cptrace_status cptrace_clock_add(struct cptrace_clock *clock, struct cptrace_calibration point);
+uint64_t cptrace_clock_monotonic_ns(const struct cptrace_clock *clock, uint64_t tick);
+uint64_t cptrace_clock_utc_ns(const struct cptrace_clock *clock, uint64_t tick);
+void cptrace_clock_free(struct cptrace_clock *clock);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

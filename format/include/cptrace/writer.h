@@ -1,0 +1,100 @@
+/* Writes one .cptrace file by appending blocks to a sink. Not thread-safe: one thread at a time per writer.
+ *
+ * Protocol: create → info → { define, lane events, flush } → finish → free.
+ * Errors are sticky: the event functions return nothing and do nothing after the first error; flush and finish report it.
+ * What was written before the error stays a valid (cut) file. */
+#ifndef CPTRACE_WRITER_H
+#define CPTRACE_WRITER_H
+
+#include <stddef.h>
+
+#include "cptrace/cptrace.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct cptrace_writer;
+struct cptrace_lane_writer; /* owned by its writer */
+
+/* Where bytes go. append writes all of bytes or returns an errno value (it retries short writes and EINTR itself). */
+struct cptrace_sink {
+    int (*append)(void *context, const void *bytes, size_t length);
+    void *context;
+};
+
+struct cptrace_writer_options {
+    uint32_t file_id;  /* random, not zero */
+    uint8_t run_id[16];
+    uint64_t ns_per_tick_q32; /* nominal nanoseconds per tick, fixed point 32.32 */
+    struct cptrace_calibration start;
+    int compression_level;       /* zstd level; 0 = default (1) */
+    uint32_t block_event_count;  /* events per block; 0 = default (65536) */
+};
+
+struct cptrace_function {
+    struct cptrace_string qualified_name, module, library;
+    uint32_t file; /* from cptrace_writer_define_file, or CPTRACE_NO_NUMBER */
+    uint32_t line;
+    uint8_t category; /* enum cptrace_category */
+    uint8_t flags;    /* enum cptrace_function_flags */
+};
+
+struct cptrace_pair {
+    struct cptrace_string key, value;
+};
+
+/* Writes the header. The sink must outlive the writer. NULL on failure, with the reason in error. */
+struct cptrace_writer *cptrace_writer_create(struct cptrace_sink sink, const struct cptrace_writer_options *options,
+                                             struct cptrace_error *error);
+
+/* Writes the info block; call it once, first. */
+void cptrace_writer_info(struct cptrace_writer *writer, const struct cptrace_pair *pairs, size_t count);
+
+/* Definitions: return the dense file-wide number. Strings are copied and interned. They are buffered, and written before the
+ * next events block of any lane. On error they return CPTRACE_NO_NUMBER. */
+uint32_t cptrace_writer_define_file(struct cptrace_writer *writer, struct cptrace_string path, uint64_t size_bytes, uint64_t mtime_ns);
+uint32_t cptrace_writer_define_function(struct cptrace_writer *writer, const struct cptrace_function *function);
+uint32_t cptrace_writer_define_task(struct cptrace_writer *writer, struct cptrace_string name, uint32_t root_activation,
+                                    uint32_t creating_activation);
+struct cptrace_lane_writer *cptrace_writer_define_lane(struct cptrace_writer *writer, uint64_t os_thread_id, struct cptrace_string name);
+
+/* Events of one lane, in time order (a tick that goes backwards is taken as equal to the last). return, unwind and suspend with
+ * no open call are ignored: such a call began before the run. suspend of a plain call is ignored too.
+ * start returns the new activation's number; resume takes it. adopt makes an activation for a generator that began before the run
+ * (follow it with resume). */
+void cptrace_lane_call(struct cptrace_lane_writer *lane, uint64_t tick, uint32_t function);
+void cptrace_lane_return(struct cptrace_lane_writer *lane, uint64_t tick);
+void cptrace_lane_unwind(struct cptrace_lane_writer *lane, uint64_t tick);
+uint32_t cptrace_lane_start(struct cptrace_lane_writer *lane, uint64_t tick, uint32_t function);
+uint32_t cptrace_writer_adopt(struct cptrace_writer *writer, uint32_t function);
+void cptrace_lane_suspend(struct cptrace_lane_writer *lane, uint64_t tick);
+void cptrace_lane_resume(struct cptrace_lane_writer *lane, uint64_t tick, uint32_t activation);
+void cptrace_lane_throw(struct cptrace_lane_writer *lane, uint64_t tick);
+
+/* The activation of the top open call, or CPTRACE_NO_NUMBER when it is a plain call or nothing is open. */
+uint32_t cptrace_lane_top_activation(const struct cptrace_lane_writer *lane);
+uint32_t cptrace_lane_depth(const struct cptrace_lane_writer *lane);
+
+/* The calibration point that following events blocks carry. Ticks must not decrease. */
+void cptrace_writer_calibrate(struct cptrace_writer *writer, struct cptrace_calibration point);
+
+/* Writes all buffered events, of all lanes, as blocks. */
+enum cptrace_status cptrace_writer_flush(struct cptrace_writer *writer, struct cptrace_error *error);
+
+/* Flushes, writes the end block and the index. end.ticks is the end tick. The writer can only be freed after it. */
+enum cptrace_status cptrace_writer_finish(struct cptrace_writer *writer, struct cptrace_calibration end, const struct cptrace_pair *pairs,
+                                          size_t pair_count, struct cptrace_error *error);
+
+/* The sticky status; counts so far. */
+enum cptrace_status cptrace_writer_status(const struct cptrace_writer *writer);
+uint64_t cptrace_writer_event_count(const struct cptrace_writer *writer);
+uint64_t cptrace_writer_call_count(const struct cptrace_writer *writer);
+
+/* Frees all; NULL is fine. Writes nothing. */
+void cptrace_writer_free(struct cptrace_writer *writer);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,473 @@
+#include "cptrace/reader.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <zstd.h>
+
+#include "byte_buffer.h"
+#include "crc32.h"
+#include "error.h"
+#include "events_header.h"
+#include "frame.h"
+#include "reader_state.h"
+
+#define PADDING_STEP_BYTES ((size_t)64 << 10)
+
+/* --- The header, SPEC.md 3 --- */
+
+static enum cptrace_status check_header(const uint8_t *bytes, struct cptrace_error *error)
+{
+    if (load_u32(bytes) != MAGIC_HEADER || memcmp(bytes + 8, SIGNATURE, SIGNATURE_BYTES) != 0)
+        return cptrace_error_set(error, CPTRACE_NOT_A_TRACE, 0, "header: no cptrace signature");
+    if (load_u16(bytes + 16) > CPTRACE_FORMAT_VERSION)
+        return cptrace_error_set(error, CPTRACE_NEWER_VERSION, 16, "format version: expected at most %d, found %u", CPTRACE_FORMAT_VERSION,
+                                 load_u16(bytes + 16));
+    if (load_u32(bytes + 76) != cptrace_crc32(0, bytes + 8, 68))
+        return cptrace_error_set(error, CPTRACE_CORRUPT, 76, "header: crc32 does not match");
+    if (load_u16(bytes + 16) == 0 || load_u32(bytes + 4) != HEADER_BYTES - SKIPPABLE_HEADER_BYTES)
+        return cptrace_error_set(error, CPTRACE_CORRUPT, 4, "header: no such size or version");
+    if (load_u16(bytes + 18) || load_u32(bytes + 72))
+        return cptrace_error_set(error, CPTRACE_CORRUPT, 18, "header: reserved bytes are not zero");
+    if (load_u32(bytes + 20) == 0 || load_u64(bytes + 40) == 0)
+        return cptrace_error_set(error, CPTRACE_CORRUPT, 20, "header: file id and nanoseconds per tick must not be zero");
+    return CPTRACE_OK;
+}
+
+/* The crc32 tells every single flipped bit from every other, so one that was flipped can be put back. */
+static bool repair_header(uint8_t *bytes)
+{
+    for (unsigned bit = 0; bit < HEADER_BYTES * 8; bit++) {
+        bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        if (check_header(bytes, NULL) == CPTRACE_OK)
+            return true;
+        bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+    return false;
+}
+
+static void parse_header(const uint8_t *bytes, struct cptrace_header *header)
+{
+    header->format_version = load_u16(bytes + 16);
+    header->file_id = load_u32(bytes + 20);
+    memcpy(header->run_id, bytes + 24, sizeof header->run_id);
+    header->ns_per_tick_q32 = load_u64(bytes + 40);
+    header->start = load_calibration(bytes + 48);
+}
+
+static enum cptrace_status short_header(struct input *input, struct cptrace_error *error)
+{
+    if (input->failure != CPTRACE_OK)
+        return cptrace_input_error(input, error);
+    const size_t length = input_length(input);
+    if (length < 16 || load_u32(input_at(input)) != MAGIC_HEADER || memcmp(input_at(input) + 8, SIGNATURE, SIGNATURE_BYTES) != 0)
+        return cptrace_error_set(error, CPTRACE_NOT_A_TRACE, 0, "header: no cptrace signature");
+    return cptrace_error_set(error, CPTRACE_TRUNCATED, length, "header: expected %d bytes, found %zu", HEADER_BYTES, length);
+}
+
+static enum cptrace_status read_header(struct cptrace_reader *reader, struct cptrace_error *error)
+{
+    struct input *const input = &reader->input;
+    struct cptrace_error damage;
+    if (!cptrace_input_require(input, HEADER_BYTES))
+        return short_header(input, error);
+    uint8_t bytes[HEADER_BYTES];
+    memcpy(bytes, input_at(input), sizeof bytes);
+    const enum cptrace_status status = check_header(bytes, &damage);
+    if (status != CPTRACE_OK) {
+        if (!repair_header(bytes)) {
+            if (error)
+                *error = damage;
+            return status;
+        }
+        cptrace_error_set(&damage, CPTRACE_CORRUPT, 0, "header: a flipped bit was put back");
+        cptrace_reader_add_damage(reader, 0, HEADER_BYTES, 0, &damage);
+    }
+    parse_header(bytes, &reader->header);
+    cptrace_input_take(input, HEADER_BYTES);
+    return CPTRACE_OK;
+}
+
+/* --- Bodies, SPEC.md 4 --- */
+
+static enum cptrace_status take_pairs(const struct cptrace_block *block, size_t from, struct pair_list *list, struct cptrace_error *error)
+{
+    struct cursor cursor = {block->content + from, block->content + block->content_bytes};
+    switch (cptrace_pairs_decode(&cursor, list)) {
+    case PAIRS_OK: return CPTRACE_OK;
+    case PAIRS_NO_MEMORY: cptrace_pairs_free(list); return cptrace_error_no_memory(error, block->offset);
+    case PAIRS_CORRUPT: break;
+    }
+    cptrace_pairs_free(list);
+    return cptrace_error_set(error, CPTRACE_CORRUPT, block->offset, "%s block: its pairs do not fill it",
+                             block->kind == CPTRACE_BLOCK_INFO ? "info" : "end");
+}
+
+static enum cptrace_status take_info(struct cptrace_reader *reader, const struct cptrace_block *block, struct cptrace_error *error)
+{
+    if (block->sequence != 0)
+        return cptrace_error_set(error, CPTRACE_CORRUPT, block->offset, "info block: expected sequence 0, found %u", block->sequence);
+    return take_pairs(block, BLOCK_HEADER_BYTES, &reader->info, error);
+}
+
+static enum cptrace_status take_end(struct cptrace_reader *reader, const struct cptrace_block *block, struct cptrace_error *error)
+{
+    if (block->content_bytes < END_FIXED_BYTES)
+        return cptrace_error_set(error, CPTRACE_CORRUPT, block->offset, "end block: expected at least %d bytes, found %zu", END_FIXED_BYTES,
+                                 block->content_bytes);
+    const uint8_t *const at = block->content + BLOCK_HEADER_BYTES;
+    const struct cptrace_end end = {true, load_calibration(at), load_u64(at + 24), load_u64(at + 32), load_u64(at + 40)};
+    if (!reader->lossy && end.event_count != reader->event_count)
+        return cptrace_error_set(error, CPTRACE_CORRUPT, block->offset, "end block: expected %llu events, found %llu",
+                                 (unsigned long long)reader->event_count, (unsigned long long)end.event_count);
+    const enum cptrace_status status = take_pairs(block, END_FIXED_BYTES, &reader->end_info, error);
+    if (status == CPTRACE_OK)
+        reader->end = end;
+    return status;
+}
+
+/* The blocks of a lane follow each other in time. Lanes that a lost block defined are not known, and not checked. */
+static enum cptrace_status check_lane(struct cptrace_reader *reader, const struct events_header *header, uint64_t offset,
+                                      struct cptrace_error *error)
+{
+    const size_t lane_count = reader->definitions.lane_count;
+    if (header->lane >= lane_count)
+        return reader->lossy ? CPTRACE_OK
+                             : cptrace_error_set(error, CPTRACE_CORRUPT, offset, "lane: %u is not defined", header->lane);
+    if (!cptrace_array_reserve(&reader->lane_last_ticks, &reader->lane_last_capacity, lane_count, sizeof *reader->lane_last_ticks))
+        return cptrace_error_no_memory(error, offset);
+    for (; reader->lane_last_count < lane_count; reader->lane_last_count++)
+        reader->lane_last_ticks[reader->lane_last_count] = 0;
+    if (header->first_tick < reader->lane_last_ticks[header->lane])
+        return cptrace_error_set(error, CPTRACE_CORRUPT, offset, "first tick: before the last tick of the lane's block before");
+    reader->lane_last_ticks[header->lane] = header->last_tick;
+    return CPTRACE_OK;
+}
+
+static enum cptrace_status take_events(struct cptrace_reader *reader, const struct cptrace_block *block, struct cptrace_block_entry *entry,
+                                       struct cptrace_error *error)
+{
+    struct events_header header;
+    enum cptrace_status status = cptrace_events_header_parse(block->content, block->content_bytes, block->offset, &header, error);
+    if (status == CPTRACE_OK)
+        status = check_lane(reader, &header, block->offset, error);
+    if (status != CPTRACE_OK)
+        return status;
+    entry->lane = header.lane;
+    entry->event_count = header.event_count;
+    entry->first_tick = header.first_tick;
+    entry->last_tick = header.last_tick;
+    entry->calibration = header.calibration;
+    reader->event_count += header.event_count;
+    return CPTRACE_OK;
+}
+
+static enum cptrace_status take_body(struct cptrace_reader *reader, const struct cptrace_block *block, struct cptrace_block_entry *entry,
+                                     struct cptrace_error *error)
+{
+    if (block->sequence == 0 && block->kind != CPTRACE_BLOCK_INFO)
+        return cptrace_error_set(error, CPTRACE_CORRUPT, block->offset, "first block: expected kind info, found %u", block->kind);
+    switch (block->kind) {
+    case CPTRACE_BLOCK_INFO: return take_info(reader, block, error);
+    case CPTRACE_BLOCK_DEFINITIONS: return cptrace_definitions_read(&reader->definitions, block, reader->lossy, error);
+    case CPTRACE_BLOCK_EVENTS: return take_events(reader, block, entry, error);
+    case CPTRACE_BLOCK_END: return take_end(reader, block, error);
+    default: return CPTRACE_OK; /* a later addition: skipped */
+    }
+}
+
+/* --- The order of blocks --- */
+
+static enum cptrace_status check_order(const struct cptrace_reader *reader, const struct cptrace_block *block, struct cptrace_error *error)
+{
+    if (reader->end.present)
+        return cptrace_error_set(error, CPTRACE_CORRUPT, block->offset, "block behind the end block");
+    if (block->sequence < reader->next_sequence)
+        return cptrace_error_set(error, CPTRACE_CORRUPT, block->offset, "sequence: expected %u, found %u, a block repeated or out of order",
+                                 reader->next_sequence, block->sequence);
+    return CPTRACE_OK;
+}
+
+/* Blocks missing before this one are what the damaged stretch just passed held, if there was one. */
+static void note_missing(struct cptrace_reader *reader, const struct cptrace_block *block)
+{
+    const uint32_t missing = block->sequence - reader->next_sequence;
+    if (missing == 0)
+        return;
+    reader->lossy = true;
+    reader->missing_before += missing;
+    struct cptrace_damage *const last = reader->damage_count ? &reader->damage[reader->damage_count - 1] : NULL;
+    if (last && last->offset >= HEADER_BYTES && last->offset + last->bytes == block->offset && last->blocks == 0) {
+        last->blocks = missing;
+        return;
+    }
+    struct cptrace_error error;
+    cptrace_error_set(&error, CPTRACE_CORRUPT, block->offset, "sequence: expected %u, found %u, blocks are missing", reader->next_sequence,
+                      block->sequence);
+    cptrace_reader_add_damage(reader, block->offset, 0, missing, &error);
+}
+
+static bool failed(enum cptrace_status status) { return status == CPTRACE_IO_ERROR || status == CPTRACE_NO_MEMORY; }
+
+/* Takes a verified block in. CORRUPT: it is damage, and was noted as such. */
+static enum cptrace_status admit(struct cptrace_reader *reader, struct cptrace_block *block, uint32_t frame_crc32, struct cptrace_error *error)
+{
+    struct cptrace_error reason;
+    enum cptrace_status status = check_order(reader, block, &reason);
+    if (status != CPTRACE_OK) {
+        cptrace_reader_add_damage(reader, block->offset, block->compressed_bytes, 0, &reason);
+        return status;
+    }
+    note_missing(reader, block);
+    reader->next_sequence = block->sequence + 1;
+    struct cptrace_block_entry entry = {
+        .offset = block->offset,
+        .compressed_bytes = block->compressed_bytes,
+        .sequence = block->sequence,
+        .frame_crc32 = frame_crc32,
+        .kind = block->kind,
+    };
+    if (!cptrace_array_reserve(&reader->entries, &reader->entry_capacity, reader->entry_count + 1, sizeof *reader->entries))
+        return cptrace_error_no_memory(error, block->offset);
+    status = take_body(reader, block, &entry, &reason);
+    if (status == CPTRACE_OK) {
+        reader->entries[reader->entry_count++] = entry;
+    } else if (failed(status)) {
+        if (error)
+            *error = reason;
+    } else {
+        reader->lossy = true;
+        reader->missing_before++;
+        cptrace_reader_add_damage(reader, block->offset, block->compressed_bytes, 1, &reason);
+    }
+    return status;
+}
+
+/* --- Frames in file order, SPEC.md 2 --- */
+
+/* One step of next: what stands at the input's position was taken. OK with *returned when a block is to be shown. */
+static enum cptrace_status take_block(struct cptrace_reader *reader, struct cptrace_block *block, bool *returned, struct cptrace_error *error)
+{
+    struct input *const input = &reader->input;
+    struct cptrace_error reason;
+    struct frame_size size;
+    *block = (struct cptrace_block){.offset = input->offset};
+    enum cptrace_status status = cptrace_frame_measure(input, &size, &reason);
+    if (status == CPTRACE_OK)
+        status = cptrace_block_decompress(&reader->blocks, input_at(input), &size, reader->header.file_id, block, &reason);
+    if (failed(status)) {
+        if (error)
+            *error = reason;
+        return status;
+    }
+    if (status != CPTRACE_OK)
+        return cptrace_reader_resync(reader, &reason, error);
+
+    const uint32_t frame_crc32 = cptrace_crc32(0, input_at(input), size.compressed_bytes);
+    cptrace_input_take(input, size.compressed_bytes);
+    status = admit(reader, block, frame_crc32, error);
+    if (status == CPTRACE_OK && block->kind >= CPTRACE_BLOCK_INFO && block->kind <= CPTRACE_BLOCK_END) {
+        block->missing_before = reader->missing_before;
+        reader->missing_before = 0;
+        *returned = true;
+    }
+    return status == CPTRACE_CORRUPT ? CPTRACE_OK : status;
+}
+
+static enum cptrace_status take_index(struct cptrace_reader *reader, struct cptrace_error *error)
+{
+    struct cptrace_error reason;
+    const enum cptrace_status status = cptrace_reader_read_index(reader, &reason);
+    if (status == CPTRACE_CORRUPT || status == CPTRACE_TRUNCATED)
+        return cptrace_reader_resync(reader, &reason, error);
+    if (status != CPTRACE_OK && error)
+        *error = reason;
+    return status;
+}
+
+static enum cptrace_status take_padding(struct cptrace_reader *reader, struct cptrace_error *error)
+{
+    struct input *const input = &reader->input;
+    struct cptrace_error reason;
+    if (!cptrace_input_require(input, SKIPPABLE_HEADER_BYTES))
+        return cptrace_reader_resync(
+            reader, (cptrace_error_set(&reason, CPTRACE_TRUNCATED, input->offset, "padding: the file ends inside it"), &reason), error);
+    uint32_t left = load_u32(input_at(input) + 4);
+    cptrace_input_take(input, SKIPPABLE_HEADER_BYTES);
+    while (left > 0) {
+        const size_t step = left < PADDING_STEP_BYTES ? left : PADDING_STEP_BYTES;
+        const bool whole = cptrace_input_require(input, step);
+        const size_t have = whole ? step : input_length(input);
+        for (size_t i = 0; i < have; i++) {
+            if (input_at(input)[i] != 0) {
+                cptrace_input_take(input, i);
+                cptrace_error_set(&reason, CPTRACE_CORRUPT, input->offset, "padding: expected zeros");
+                /* The byte found may itself begin a block: a length that was flipped. */
+                return cptrace_reader_resync(reader, &reason, error);
+            }
+        }
+        if (!whole) {
+            cptrace_error_set(&reason, CPTRACE_TRUNCATED, input->offset, "padding: the file ends inside it");
+            return cptrace_reader_resync(reader, &reason, error);
+        }
+        cptrace_input_take(input, step);
+        left -= (uint32_t)step;
+    }
+    return CPTRACE_OK;
+}
+
+static enum cptrace_status take_unknown(struct cptrace_reader *reader, struct cptrace_error *error)
+{
+    struct input *const input = &reader->input;
+    struct cptrace_error reason;
+    if (input_length(input) < 4)
+        cptrace_error_set(&reason, CPTRACE_TRUNCATED, input->offset, "frame: the file ends inside it");
+    else
+        cptrace_error_set(&reason, CPTRACE_CORRUPT, input->offset, "frame: expected a known magic number, found %08x", load_u32(input_at(input)));
+    return cptrace_reader_resync(reader, &reason, error);
+}
+
+static enum cptrace_status take_tail(struct cptrace_reader *reader)
+{
+    struct input *const input = &reader->input;
+    const uint64_t from = input->offset;
+    struct cptrace_error reason;
+    while (cptrace_input_require(input, 1))
+        cptrace_input_take(input, input_length(input));
+    cptrace_error_set(&reason, CPTRACE_CORRUPT, from, "bytes behind the index");
+    cptrace_reader_add_damage(reader, from, input->offset - from, 0, &reason);
+    return CPTRACE_OK;
+}
+
+static enum cptrace_status take_frame(struct cptrace_reader *reader, struct cptrace_block *block, bool *returned, struct cptrace_error *error)
+{
+    if (reader->has_index)
+        return take_tail(reader);
+    const bool readable = cptrace_input_require(&reader->input, 4);
+    switch (readable ? load_u32(input_at(&reader->input)) : 0) {
+    case MAGIC_BLOCK: return take_block(reader, block, returned, error);
+    case MAGIC_INDEX: return take_index(reader, error);
+    case MAGIC_PADDING: return take_padding(reader, error);
+    default: return take_unknown(reader, error);
+    }
+}
+
+/* The file is at its end. */
+static enum cptrace_status finish(struct cptrace_reader *reader, struct cptrace_error *error)
+{
+    if (reader->input.failure != CPTRACE_OK)
+        return cptrace_input_error(&reader->input, error);
+    if (!reader->end.present && !reader->has_index)
+        return cptrace_error_set(error, CPTRACE_TRUNCATED, reader->input.offset, "end block: the file ends before it");
+    return cptrace_error_set(error, CPTRACE_END, reader->input.offset, "end of file");
+}
+
+enum cptrace_status cptrace_reader_next(struct cptrace_reader *reader, struct cptrace_block *block, struct cptrace_error *error)
+{
+    bool returned = false;
+    while (reader->final == CPTRACE_OK && !returned) {
+        const enum cptrace_status status = cptrace_input_require(&reader->input, 1)
+                                               ? take_frame(reader, block, &returned, &reader->final_error)
+                                               : finish(reader, &reader->final_error);
+        if (status != CPTRACE_OK)
+            reader->final = status;
+    }
+    if (returned)
+        return CPTRACE_OK;
+    if (error)
+        *error = reader->final_error;
+    return reader->final;
+}
+
+/* --- Opening and closing --- */
+
+static enum cptrace_status open_input(struct cptrace_source source, struct cptrace_file *file, struct cptrace_reader **result,
+                                      struct cptrace_error *error)
+{
+    *result = NULL;
+    struct cptrace_reader *const reader = calloc(1, sizeof *reader);
+    if (!reader) {
+        cptrace_file_close(file);
+        return cptrace_error_no_memory(error, 0);
+    }
+    reader->input.source = source;
+    reader->file = file;
+    const enum cptrace_status status = read_header(reader, error);
+    if (status == CPTRACE_OK)
+        *result = reader;
+    else
+        cptrace_reader_close(reader);
+    return status;
+}
+
+enum cptrace_status cptrace_reader_open(const char *path, struct cptrace_reader **reader, struct cptrace_error *error)
+{
+    *reader = NULL;
+    int error_number;
+    struct cptrace_file *const file = cptrace_file_open(path, &error_number);
+    if (!file)
+        return cptrace_error_system(error, 0, "open", error_number);
+    return open_input((struct cptrace_source){cptrace_file_read, file}, file, reader, error);
+}
+
+enum cptrace_status cptrace_reader_open_source(struct cptrace_source source, struct cptrace_reader **reader, struct cptrace_error *error)
+{
+    return open_input(source, NULL, reader, error);
+}
+
+void cptrace_reader_close(struct cptrace_reader *reader)
+{
+    if (!reader)
+        return;
+    free(reader->input.bytes);
+    cptrace_file_close(reader->file);
+    cptrace_block_reader_free(&reader->blocks);
+    cptrace_definitions_reader_free(&reader->definitions);
+    free(reader->lane_last_ticks);
+    cptrace_pairs_free(&reader->info);
+    cptrace_pairs_free(&reader->end_info);
+    free(reader->entries);
+    free(reader->damage);
+    free(reader);
+}
+
+/* --- What was read --- */
+
+const struct cptrace_header *cptrace_reader_header(const struct cptrace_reader *reader) { return &reader->header; }
+
+const struct cptrace_definitions *cptrace_reader_definitions(const struct cptrace_reader *reader) { return &reader->definitions.published; }
+
+const struct cptrace_info_pair *cptrace_reader_info(const struct cptrace_reader *reader, size_t *count)
+{
+    *count = reader->info.count;
+    return reader->info.pairs;
+}
+
+const struct cptrace_info_pair *cptrace_reader_end_info(const struct cptrace_reader *reader, size_t *count)
+{
+    *count = reader->end_info.count;
+    return reader->end_info.pairs;
+}
+
+const struct cptrace_end *cptrace_reader_end(const struct cptrace_reader *reader) { return &reader->end; }
+
+const struct cptrace_damage *cptrace_reader_damage(const struct cptrace_reader *reader, size_t *count)
+{
+    *count = reader->damage_count;
+    return reader->damage;
+}
+
+uint64_t cptrace_reader_bytes_read(const struct cptrace_reader *reader) { return reader->input.offset; }
+
+bool cptrace_reader_has_index(const struct cptrace_reader *reader) { return reader->has_index; }
+
+const struct cptrace_block_entry *cptrace_reader_blocks(const struct cptrace_reader *reader, size_t *count)
+{
+    *count = reader->entry_count;
+    return reader->entries;
+}
+
+void cptrace_reader_report_damage(struct cptrace_reader *reader, const struct cptrace_block *block, const struct cptrace_error *error)
+{
+    reader->lossy = true;
+    cptrace_reader_add_damage(reader, block->offset, block->compressed_bytes, 1, error);
+}

@@ -1,0 +1,50 @@
+/* What reader.c, resync.c and index_reader.c share. */
+#ifndef CPTRACE_READER_STATE_H
+#define CPTRACE_READER_STATE_H
+
+#include "block_reader.h"
+#include "cptrace/reader.h"
+#include "definitions_reader.h"
+#include "file.h"
+#include "input.h"
+#include "pairs.h"
+
+struct cptrace_reader {
+    struct input input;
+    struct cptrace_file *file; /* NULL for a source */
+    struct cptrace_header header;
+    struct block_reader blocks;
+    uint32_t next_sequence;
+    struct definitions_reader definitions;
+    uint64_t *lane_last_ticks; /* of the blocks so far, by lane */
+    size_t lane_last_count, lane_last_capacity;
+    struct pair_list info, end_info;
+    struct cptrace_end end;
+    bool has_index;
+    uint64_t event_count;
+
+    struct cptrace_block_entry *entries;
+    size_t entry_count, entry_capacity;
+    struct cptrace_damage *damage;
+    size_t damage_count, damage_capacity;
+    bool lossy;              /* blocks before are missing */
+    uint32_t missing_before; /* of them since the last block that next returned */
+
+    enum cptrace_status final; /* END, TRUNCATED or a failure, once reached */
+    struct cptrace_error final_error;
+};
+
+/* Notes a damaged stretch; a failure to do so is the reader's final status. */
+void cptrace_reader_add_damage(struct cptrace_reader *reader, uint64_t offset, uint64_t bytes, uint32_t blocks,
+                               const struct cptrace_error *error);
+
+/* resync.c: from bytes that are no valid block, moves on to the next frame that is one, to the index, or to the end. The stretch passed
+ * is damage, for the reason given. TRUNCATED when reason is that the file ends inside a frame and nothing valid follows. */
+enum cptrace_status cptrace_reader_resync(struct cptrace_reader *reader, const struct cptrace_error *reason, struct cptrace_error *error);
+
+/* index_reader.c: reads the frame at the input's position. CORRUPT when it is no valid index; OK otherwise, with a disagreement as damage. */
+enum cptrace_status cptrace_reader_read_index(struct cptrace_reader *reader, struct cptrace_error *error);
+/* True when the window starts like an index frame; looks no further than its signature. */
+bool cptrace_input_at_index(struct input *input);
+
+#endif

@@ -1,0 +1,67 @@
+/* What writer.c and lane_writer.c share. */
+#ifndef CPTRACE_WRITER_STATE_H
+#define CPTRACE_WRITER_STATE_H
+
+#include "block_writer.h"
+#include "definitions_writer.h"
+#include "suspended_calls.h"
+
+struct stack_entry {
+    uint64_t start_tick;
+    uint32_t function;
+    uint32_t activation; /* or CPTRACE_NO_NUMBER */
+};
+
+/* Events of one lane, as columns that grow. The first line of members is all that a call or return touches. */
+struct cptrace_lane_writer {
+    uint8_t *op_at, *delta_at;
+    uint64_t last_tick;
+    uint32_t room; /* events that fit without any check */
+    uint32_t depth;
+    struct stack_entry *stack;
+    uint64_t call_count;
+
+    uint8_t *operand_at;
+    uint32_t granted; /* events of this block = granted - room; 0: no block is begun */
+    uint32_t limit;   /* events of this block at most */
+    uint32_t previous_activation;
+    uint64_t block_stamp;
+    uint64_t first_tick;
+    struct byte_buffer open, op, delta, operand; /* lengths of the last three follow from the pointers above */
+    size_t stack_capacity;
+    uint32_t open_count;
+    uint32_t number;
+    struct cptrace_writer *writer;
+};
+
+struct cptrace_writer {
+    struct block_writer blocks;
+    struct definitions_writer definitions;
+    struct suspended_calls suspended;
+    struct cptrace_lane_writer **lanes;
+    size_t lane_count, lane_capacity;
+    struct cptrace_calibration start, calibration;
+    uint64_t events_written;
+    uint64_t block_stamps; /* given out so far */
+    uint32_t activation_count;
+    uint32_t block_event_count;
+    bool finished;
+};
+
+struct cptrace_lane_writer *cptrace_lane_create(struct cptrace_writer *writer, uint32_t number);
+void cptrace_lane_free(struct cptrace_lane_writer *lane);
+/* Writes the events that wait, if any, as one block; false after an error. */
+bool cptrace_lane_write_block(struct cptrace_lane_writer *lane);
+uint32_t cptrace_lane_waiting(const struct cptrace_lane_writer *lane);
+/* Takes back the room that was granted, so that the next event looks at the writer first. */
+void cptrace_lane_stop(struct cptrace_lane_writer *lane);
+
+/* Writes the definitions that wait, if any. */
+bool cptrace_writer_write_definitions(struct cptrace_writer *writer);
+/* Writes one block, after an empty info block if that is still missing; stops all lanes when it fails. */
+bool cptrace_writer_write_block(struct cptrace_writer *writer, struct index_block block, const struct block_piece *pieces, size_t piece_count);
+bool cptrace_writer_no_memory(struct cptrace_writer *writer);
+/* Events can be taken: no error, not finished. */
+bool cptrace_writer_live(const struct cptrace_writer *writer);
+
+#endif

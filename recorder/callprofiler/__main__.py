@@ -1,0 +1,97 @@
+"""`callprofiler run script.py …` and `callprofiler run -m module …`: records a whole program, which runs as it would without us."""
+
+from __future__ import annotations
+
+import argparse
+import builtins
+import importlib.util
+import io
+import os
+import sys
+import types
+
+from . import __version__, _recorder
+from ._decorator import is_off
+from ._settings import Settings
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = _parser()
+    options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
+    if options.command is None:
+        parser.print_help()
+        return 2
+    rest = options.program
+    if options.module is None and not rest:
+        parser.error("run: name a script, or a module with -m")
+    if options.module is not None:
+        return _run_module(options, options.module, rest)
+    return _run_script(options, rest[0], rest[1:])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="callprofiler", description="Record every call of a Python program.")
+    parser.add_argument("--version", action="version", version=f"callprofiler {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    run = commands.add_parser("run", help="run a script or module and record it", description="Run a script or module and record it.")
+    run.add_argument("-d", "--output-dir", metavar="DIR", help="folder of the trace (default: CALLPROFILER_DIR, else .profile)")
+    run.add_argument("-q", "--quiet", action="store_true", default=None, help="no line on stderr when the trace is saved")
+    run.add_argument("-n", "--name", help="name of the run (default: that of the script or module)")
+    run.add_argument("-m", dest="module", metavar="MODULE", help="run a module, as python -m does")
+    run.add_argument("program", nargs=argparse.REMAINDER, metavar="SCRIPT [ARGUMENT ...]", help="the script and its arguments")
+    return parser
+
+
+def _run_script(options: argparse.Namespace, script: str, arguments: list[str]) -> int:
+    path = os.path.join(script, "__main__.py") if os.path.isdir(script) else script
+    try:
+        with io.open_code(os.path.abspath(path)) as source:
+            code = compile(source.read(), path, "exec", dont_inherit=True)
+    except OSError as error:
+        print(f"callprofiler: error: {script}: {error.strerror}", file=sys.stderr)
+        return 2
+    sys.argv[:] = [script, *arguments]
+    sys.path[0:1] = [script if os.path.isdir(script) else os.path.dirname(os.path.realpath(script))]
+    name = options.name or os.path.splitext(os.path.basename(os.path.abspath(script)))[0]
+    return _execute(options, name, code, _new_main(__file__=path))
+
+
+def _run_module(options: argparse.Namespace, module: str, arguments: list[str]) -> int:
+    sys.path[0:1] = [os.getcwd()]
+    try:
+        spec = importlib.util.find_spec(module)
+        if spec is not None and spec.submodule_search_locations is not None:
+            spec = importlib.util.find_spec(f"{module}.__main__")
+        code = spec.loader.get_code(spec.name) if spec is not None else None
+    except (ImportError, AttributeError, ValueError) as error:
+        print(f"callprofiler: error: {module}: {error}", file=sys.stderr)
+        return 2
+    if code is None:
+        print(f"callprofiler: error: no module named {module} that can be run", file=sys.stderr)
+        return 2
+    sys.argv[:] = [spec.origin or module, *arguments]
+    main_module = _new_main(__file__=spec.origin, __spec__=spec, __loader__=spec.loader, __package__=spec.parent, __cached__=spec.cached)
+    return _execute(options, options.name or module, code, main_module)
+
+
+def _new_main(**attributes) -> types.ModuleType:
+    """A fresh `__main__`, as the interpreter would make it."""
+    module = types.ModuleType("__main__")
+    module.__dict__.update({"__builtins__": builtins, "__package__": None, "__cached__": None, **attributes})
+    sys.modules["__main__"] = module
+    return module
+
+
+def _execute(options: argparse.Namespace, name: str, code: types.CodeType, module: types.ModuleType) -> int:
+    """Runs the code; SystemExit and exceptions leave as they do from any program."""
+    if is_off():
+        _recorder.execute(code, module.__dict__)
+        return 0
+    settings = Settings(name, "script", function="<module>", output_dir=options.output_dir, quiet=options.quiet)
+    with _recorder.Run(settings, _recorder.CALL, True):
+        _recorder.execute(code, module.__dict__)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+#include "adopt.h"
+
+#include "run.h"
+#include "run_object.h"
+
+unsigned rec_context_run_count;
+PyObject *rec_run_variable;
+
+#define NESTED_MAX 16
+
+/* The run is its home context's own business (its frames switch it on and off), except for a block whose frame goes on. */
+static bool belongs_here(const struct rec_run_object *object, const PyThreadState *state, const void *frame)
+{
+    return object->home_context != state->context || (object->frame && object->frame == frame);
+}
+
+static void switch_on_for_frame(struct rec_thread *thread, struct rec_run *run, const void *frame)
+{
+    struct rec_lane *lane = rec_run_lane(run, thread);
+    if (!lane)
+        return;
+    rec_thread_switch_on(thread, lane);
+    lane->ends_with_root = true;
+    lane->root_frame = frame;
+}
+
+static struct rec_run_object *run_of_context(void)
+{
+    PyObject *value = NULL;
+    if (!rec_run_variable || PyContextVar_Get(rec_run_variable, NULL, &value) < 0) {
+        PyErr_Clear();
+        return NULL;
+    }
+    Py_XDECREF(value); /* the context keeps it alive while we look */
+    return value && rec_run_object_check(value) ? (struct rec_run_object *)value : NULL;
+}
+
+struct rec_lane *rec_adopt(struct rec_thread *thread)
+{
+#if PY_VERSION_HEX >= 0x030d0000
+    PyThreadState *state = PyThreadState_GetUnchecked();
+#else
+    PyThreadState *state = _PyThreadState_UncheckedGet();
+#endif
+    if (state->context == thread->context && state->context_ver == thread->context_version)
+        return thread->lane; /* looked at before: nothing here */
+    PyObject *type, *error, *traceback;
+    PyErr_Fetch(&type, &error, &traceback);
+    struct rec_run_object *innermost = run_of_context();
+    PyErr_Restore(type, error, traceback);
+    const void *frame = rec_current_frame();
+    struct rec_run_object *runs[NESTED_MAX];
+    size_t count = 0;
+    bool has_open_run = false;
+    for (struct rec_run_object *at = innermost; at; at = at->parent) {
+        if (!at->run || !at->run->is_open)
+            continue;
+        has_open_run = true;
+        if (count < NESTED_MAX && belongs_here(at, state, frame) && !rec_thread_is_recording(thread, at->run))
+            runs[count++] = at;
+    }
+    while (count > 0) /* outermost first */
+        switch_on_for_frame(thread, runs[--count]->run, frame);
+    if (!has_open_run) {
+        thread->context = state->context;
+        thread->context_version = state->context_ver;
+    }
+    return thread->lane;
+}

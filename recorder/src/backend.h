@@ -1,0 +1,15 @@
+/* The two ways to hear of calls: sys.monitoring (3.12 and later) and PyEval_SetProfile (before). */
+#ifndef REC_BACKEND_H
+#define REC_BACKEND_H
+
+#include "thread.h"
+
+extern const char *const rec_backend_name; /* "monitoring" or "setprofile" */
+
+int rec_backend_start(void); /* once per process; -1 with an exception */
+
+/* Events arrive while at least one run holds the back end (setprofile: on that thread). -1 with an exception: no events. */
+int rec_backend_hold(struct rec_thread *thread);
+void rec_backend_release(struct rec_thread *thread);
+
+#endif

@@ -1,0 +1,183 @@
+/* sys.monitoring: callables with a vectorcall of their own, so that an event costs one indirect call. */
+#include "backend.h"
+
+#if PY_VERSION_HEX >= 0x030c0000
+
+#include <structmember.h>
+
+#include "events.h"
+
+const char *const rec_backend_name = "monitoring";
+
+/* ---- the hooks: args are (code, offset), then what the event adds ---- */
+
+#define HOOK(name, action)                                                                                   \
+    static PyObject *name(PyObject *self, PyObject *const *args, size_t count, PyObject *keywords)           \
+    {                                                                                                        \
+        (void)self, (void)count, (void)keywords;                                                             \
+        struct rec_thread *thread = &rec_this_thread;                                                        \
+        action;                                                                                              \
+        return Py_None; /* immortal */                                                                       \
+    }
+
+HOOK(on_py_start, rec_enter(thread, (PyCodeObject *)args[0], CPTRACE_RING_CALL))
+HOOK(on_py_resume, rec_enter(thread, (PyCodeObject *)args[0], CPTRACE_RING_RESUME))
+HOOK(on_py_throw, rec_enter(thread, (PyCodeObject *)args[0], CPTRACE_RING_THROW))
+HOOK(on_py_return, rec_leave(thread, (PyCodeObject *)args[0], CPTRACE_RING_RETURN))
+HOOK(on_py_yield, rec_leave(thread, (PyCodeObject *)args[0], CPTRACE_RING_SUSPEND))
+HOOK(on_py_unwind, rec_leave(thread, (PyCodeObject *)args[0], CPTRACE_RING_UNWIND))
+HOOK(on_call, rec_c_event(thread, args[2], CPTRACE_RING_CALL))
+HOOK(on_c_return, rec_c_event(thread, args[2], CPTRACE_RING_RETURN))
+HOOK(on_c_raise, rec_c_event(thread, args[2], CPTRACE_RING_UNWIND))
+
+static const struct {
+    const char *event;
+    vectorcallfunc hook;
+    bool is_implied; /* by CALL: it is heard without being set */
+} hooks[] = {
+    {"PY_START", on_py_start, false},   {"PY_RESUME", on_py_resume, false}, {"PY_THROW", on_py_throw, false},
+    {"PY_RETURN", on_py_return, false}, {"PY_YIELD", on_py_yield, false},   {"PY_UNWIND", on_py_unwind, false},
+    {"CALL", on_call, false},           {"C_RETURN", on_c_return, true},    {"C_RAISE", on_c_raise, true},
+};
+#define HOOK_COUNT (sizeof hooks / sizeof *hooks)
+
+struct hook_object {
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
+};
+
+static PyMemberDef hook_members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(struct hook_object, vectorcall), READONLY, NULL}, {NULL}};
+static PyType_Slot hook_slots[] = {{Py_tp_call, PyVectorcall_Call}, {Py_tp_members, hook_members}, {0, NULL}};
+static PyType_Spec hook_spec = {
+    .name = "callprofiler._recorder.Hook",
+    .basicsize = sizeof(struct hook_object),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = hook_slots,
+};
+
+/* ---- the tool ---- */
+
+/* Not 2, which cProfile demands for itself, unless nothing else is free; 0, 1 and 5 belong to debuggers, coverage and optimizers. */
+static const int tool_ids[] = {4, 3, 2};
+
+static PyObject *monitoring; /* sys.monitoring */
+static long event_bits[HOOK_COUNT];
+static PyObject *hook_objects[HOOK_COUNT];
+static int tool_id = -1; /* ours while held */
+static unsigned holder_count;
+
+static int read_event_bits(void)
+{
+    PyObject *events = PyObject_GetAttrString(monitoring, "events");
+    for (size_t i = 0; events && i < HOOK_COUNT; i++) {
+        PyObject *bit = PyObject_GetAttrString(events, hooks[i].event);
+        event_bits[i] = bit ? PyLong_AsLong(bit) : -1;
+        Py_XDECREF(bit);
+        if (event_bits[i] <= 0)
+            Py_CLEAR(events);
+    }
+    Py_XDECREF(events);
+    return events ? 0 : -1;
+}
+
+static int make_hook_objects(void)
+{
+    PyTypeObject *type = (PyTypeObject *)PyType_FromSpec(&hook_spec);
+    for (size_t i = 0; type && i < HOOK_COUNT; i++) {
+        struct hook_object *object = PyObject_New(struct hook_object, type);
+        if (!object)
+            return -1;
+        object->vectorcall = hooks[i].hook;
+        hook_objects[i] = (PyObject *)object;
+    }
+    return type ? 0 : -1;
+}
+
+int rec_backend_start(void)
+{
+    PyObject *module = PySys_GetObject("monitoring"); /* borrowed */
+    if (!module) {
+        PyErr_SetString(PyExc_RuntimeError, "callprofiler: this interpreter has no sys.monitoring");
+        return -1;
+    }
+    Py_INCREF(module);
+    monitoring = module;
+    return read_event_bits() < 0 || make_hook_objects() < 0 ? -1 : 0;
+}
+
+static int call_monitoring(const char *method, const char *format, ...)
+{
+    PyObject *function = PyObject_GetAttrString(monitoring, method);
+    va_list values;
+    va_start(values, format);
+    PyObject *arguments = Py_VaBuildValue(format, values);
+    va_end(values);
+    PyObject *result = function && arguments ? PyObject_CallObject(function, arguments) : NULL;
+    Py_XDECREF(function);
+    Py_XDECREF(arguments);
+    Py_XDECREF(result);
+    return result ? 0 : -1;
+}
+
+static int take_tool_id(void)
+{
+    for (size_t i = 0; i < sizeof tool_ids / sizeof *tool_ids; i++) {
+        if (call_monitoring("use_tool_id", "(is)", tool_ids[i], "callprofiler") == 0) {
+            tool_id = tool_ids[i];
+            return 0;
+        }
+        if (!PyErr_ExceptionMatches(PyExc_ValueError)) /* ValueError: taken */
+            return -1;
+        PyErr_Clear();
+    }
+    PyErr_SetString(PyExc_RuntimeError, "callprofiler: sys.monitoring has no free tool id (2, 3 and 4 are taken)");
+    return -1;
+}
+
+static int switch_on(void)
+{
+    if (tool_id < 0) {
+        if (take_tool_id() < 0)
+            return -1;
+        for (size_t i = 0; i < HOOK_COUNT; i++)
+            if (call_monitoring("register_callback", "(ilO)", tool_id, event_bits[i], hook_objects[i]) < 0)
+                return -1;
+    }
+    long events = 0;
+    for (size_t i = 0; i < HOOK_COUNT; i++)
+        events |= hooks[i].is_implied ? 0 : event_bits[i];
+    return call_monitoring("set_events", "(il)", tool_id, events);
+}
+
+static void switch_off(void)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (tool_id >= 0 && call_monitoring("set_events", "(ii)", tool_id, 0) < 0)
+        PyErr_Clear();
+    if (tool_id >= 0 && call_monitoring("free_tool_id", "(i)", tool_id) < 0)
+        PyErr_Clear();
+    tool_id = -1;
+    PyErr_Restore(type, value, traceback);
+}
+
+int rec_backend_hold(struct rec_thread *thread)
+{
+    (void)thread;
+    if (holder_count == 0 && switch_on() < 0) {
+        switch_off();
+        return -1;
+    }
+    holder_count++;
+    return 0;
+}
+
+void rec_backend_release(struct rec_thread *thread)
+{
+    (void)thread;
+    if (holder_count > 0 && --holder_count == 0)
+        switch_off();
+}
+
+#endif

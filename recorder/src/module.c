@@ -1,0 +1,80 @@
+/* callprofiler._recorder: the extension module. What Python code may use is in callprofiler/__init__.py. */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "adopt.h"
+#include "backend.h"
+#include "classify.h"
+#include "clock.h"
+#include "driver.h"
+#include "function.h"
+#include "run_object.h"
+#include "thread.h"
+
+static PyObject *configure(PyObject *module, PyObject *arguments)
+{
+    PyObject *stdlib_roots, *package_roots, *stdlib_names, *own_root;
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "OOOO:configure", &stdlib_roots, &package_roots, &stdlib_names, &own_root) ||
+        rec_classify_configure(stdlib_roots, package_roots, stdlib_names, own_root) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *is_recording(PyObject *module, PyObject *settings)
+{
+    (void)module;
+    return PyBool_FromLong(rec_thread_records_owner(&rec_this_thread, settings));
+}
+
+/* exec for `callprofiler run`: a call that is ours, so that the script's module is the root of the tree. */
+static PyObject *execute(PyObject *module, PyObject *arguments)
+{
+    PyObject *code, *globals;
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "O!O!:execute", &PyCode_Type, &code, &PyDict_Type, &globals))
+        return NULL;
+    return PyEval_EvalCode(code, globals, globals);
+}
+
+static PyMethodDef methods[] = {
+    {"configure", configure, METH_VARARGS, "configure(stdlib_roots, package_roots, stdlib_names, own_root): how code is classified."},
+    {"is_recording", is_recording, METH_O, "is_recording(settings): whether a run of these settings is on, on this thread."},
+    {"execute", execute, METH_VARARGS, "execute(code, globals)"},
+    {"close_all", rec_run_object_close_all, METH_NOARGS, "Ends all runs, as the interpreter does when it ends."},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    .m_base = PyModuleDef_HEAD_INIT, .m_name = "callprofiler._recorder", .m_size = -1, .m_methods = methods};
+
+static int start(PyObject *module)
+{
+    rec_clock_choose();
+    rec_run_variable = PyContextVar_New("callprofiler_run", NULL);
+    if (!rec_run_variable || rec_threads_start() != 0 || rec_function_table_start() < 0 || rec_backend_start() < 0 || rec_driver_start() < 0)
+        return -1;
+    if (PyModule_AddStringConstant(module, "backend", rec_backend_name) < 0 ||
+        PyModule_AddStringConstant(module, "clock", rec_clock_name()) < 0 || PyModule_AddIntConstant(module, "CALL", REC_RUN_CALL) < 0 ||
+        PyModule_AddIntConstant(module, "DRIVEN", REC_RUN_DRIVEN) < 0 || PyModule_AddIntConstant(module, "BLOCK", REC_RUN_BLOCK) < 0)
+        return -1;
+    return rec_run_object_start(module);
+}
+
+/* One copy of all state per process: a second interpreter is refused, by single-phase initialisation and here. */
+PyMODINIT_FUNC PyInit__recorder(void)
+{
+    static PyObject *only;
+    if (only) {
+        PyErr_SetString(PyExc_ImportError, "callprofiler can be used in the main interpreter only");
+        return NULL;
+    }
+    PyObject *module = PyModule_Create(&definition);
+    if (module && start(module) < 0) {
+        if (!PyErr_Occurred())
+            PyErr_SetString(PyExc_ImportError, "callprofiler could not start");
+        Py_CLEAR(module);
+    }
+    only = module;
+    return module;
+}

@@ -1,0 +1,50 @@
+/* All that differs between operating systems, for the recorder. One implementation per system: platform_posix.c. */
+#ifndef REC_PLATFORM_H
+#define REC_PLATFORM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+uint64_t rec_platform_monotonic_ns(void);
+uint64_t rec_platform_utc_ns(void);
+uint64_t rec_platform_thread_id(void);
+/* The OS's name of the calling thread, NUL-terminated; empty when it has none. */
+void rec_platform_thread_name(char *name, size_t capacity);
+void rec_platform_random(void *bytes, size_t length);
+uint32_t rec_platform_pid(void);
+
+/* Files. Functions return 0 or an errno value. */
+int rec_file_create_new(const char *path, int *file); /* EEXIST when it is there */
+int rec_file_append(int file, const void *bytes, size_t length); /* all of it: short writes and EINTR are retried */
+int rec_file_close(int file);
+int rec_file_remove(const char *path);
+/* Gives a finished file its name; EEXIST when that name is taken (never overwrites). */
+int rec_file_publish(const char *from, const char *to);
+int rec_directory_create(const char *path); /* and its parents; 0 when it is there */
+bool rec_file_exists(const char *path);
+void rec_file_facts(const char *path, uint64_t *size_bytes, uint64_t *mtime_ns); /* zeros when unknown */
+
+/* Reserves disk space for [offset, offset + length) — so that touching the mapping cannot fail later — and maps it shared. */
+int rec_map_shared(int file, uint64_t offset, size_t length, void **address);
+void rec_unmap(void *address, size_t length);
+
+/* One background thread with a bell. */
+struct rec_bell; /* a condition that stays rung until it is heard */
+struct rec_bell *rec_bell_create(void);
+void rec_bell_ring(struct rec_bell *bell);
+void rec_bell_wait(struct rec_bell *bell, uint64_t timeout_ns); /* 0: no timeout */
+int rec_thread_start(void (*body)(void *), void *argument);
+
+struct rec_mutex;
+struct rec_mutex *rec_mutex_create(void); /* NULL: no memory */
+void rec_mutex_free(struct rec_mutex *mutex);
+void rec_mutex_lock(struct rec_mutex *mutex);
+void rec_mutex_unlock(struct rec_mutex *mutex);
+
+/* Runs `body` in the child right after every fork of this process, before any Python code. */
+int rec_platform_on_fork_child(void (*body)(void));
+/* Runs `body` with value when the calling thread ends. */
+int rec_platform_on_thread_end(void (*body)(void *), void *value);
+
+#endif

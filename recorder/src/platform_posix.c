@@ -1,0 +1,326 @@
+#define _GNU_SOURCE
+#include "platform.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/random.h>
+#include <sys/syscall.h>
+#endif
+
+static uint64_t clock_ns(clockid_t id)
+{
+    struct timespec now;
+    clock_gettime(id, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint64_t rec_platform_monotonic_ns(void) { return clock_ns(CLOCK_MONOTONIC); }
+uint64_t rec_platform_utc_ns(void) { return clock_ns(CLOCK_REALTIME); }
+uint32_t rec_platform_pid(void) { return (uint32_t)getpid(); }
+
+uint64_t rec_platform_thread_id(void)
+{
+#if defined(__linux__)
+    return (uint64_t)syscall(SYS_gettid);
+#elif defined(__APPLE__)
+    uint64_t id = 0;
+    pthread_threadid_np(NULL, &id);
+    return id;
+#else
+    return (uint64_t)(uintptr_t)pthread_self();
+#endif
+}
+
+void rec_platform_thread_name(char *name, size_t capacity)
+{
+    name[0] = 0;
+#if defined(__linux__) || defined(__APPLE__)
+    if (pthread_getname_np(pthread_self(), name, capacity) != 0)
+        name[0] = 0;
+#else
+    (void)capacity;
+#endif
+}
+
+void rec_platform_random(void *bytes, size_t length)
+{
+#if defined(__linux__)
+    if (getrandom(bytes, length, 0) == (ssize_t)length)
+        return;
+#elif defined(__APPLE__)
+    arc4random_buf(bytes, length);
+    return;
+#endif
+    /* No source of randomness: ids need only differ between runs. */
+    uint64_t seed = rec_platform_utc_ns() ^ ((uint64_t)getpid() << 40);
+    for (size_t i = 0; i < length; i++) {
+        seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        ((unsigned char *)bytes)[i] = (unsigned char)(seed >> 56);
+    }
+}
+
+int rec_file_create_new(const char *path, int *file)
+{
+    *file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    return *file < 0 ? errno : 0;
+}
+
+int rec_file_append(int file, const void *bytes, size_t length)
+{
+    const char *at = bytes;
+    while (length > 0) {
+        ssize_t written = write(file, at, length);
+        if (written < 0 && errno != EINTR)
+            return errno;
+        if (written > 0) {
+            at += written;
+            length -= (size_t)written;
+        }
+    }
+    return 0;
+}
+
+int rec_file_close(int file) { return close(file) < 0 ? errno : 0; }
+int rec_file_remove(const char *path) { return unlink(path) < 0 ? errno : 0; }
+
+int rec_file_publish(const char *from, const char *to)
+{
+    if (link(from, to) == 0)
+        return unlink(from) < 0 ? errno : 0;
+    if (errno == EEXIST)
+        return EEXIST;
+    /* A file system without hard links: look, then rename. */
+    if (rec_file_exists(to))
+        return EEXIST;
+    return rename(from, to) < 0 ? errno : 0;
+}
+
+bool rec_file_exists(const char *path)
+{
+    struct stat facts;
+    return lstat(path, &facts) == 0;
+}
+
+int rec_directory_create(const char *path)
+{
+    if (mkdir(path, 0777) == 0)
+        return 0;
+    if (errno == EEXIST) {
+        struct stat facts;
+        return stat(path, &facts) == 0 && S_ISDIR(facts.st_mode) ? 0 : ENOTDIR;
+    }
+    if (errno != ENOENT)
+        return errno;
+    char *parent = strdup(path);
+    if (!parent)
+        return ENOMEM;
+    int status = ENOENT;
+    size_t end = strlen(parent);
+    while (end > 1 && parent[end - 1] == '/')
+        end--;
+    while (end > 0 && parent[end - 1] != '/')
+        end--;
+    if (end > 1) {
+        parent[end - 1] = 0;
+        status = rec_directory_create(parent);
+    }
+    free(parent);
+    if (status)
+        return status;
+    return mkdir(path, 0777) == 0 || errno == EEXIST ? 0 : errno;
+}
+
+void rec_file_facts(const char *path, uint64_t *size_bytes, uint64_t *mtime_ns)
+{
+    struct stat facts;
+    *size_bytes = *mtime_ns = 0;
+    if (stat(path, &facts) != 0 || !S_ISREG(facts.st_mode))
+        return;
+    *size_bytes = (uint64_t)facts.st_size;
+#ifdef __APPLE__
+    *mtime_ns = (uint64_t)facts.st_mtimespec.tv_sec * 1000000000u + (uint64_t)facts.st_mtimespec.tv_nsec;
+#else
+    *mtime_ns = (uint64_t)facts.st_mtim.tv_sec * 1000000000u + (uint64_t)facts.st_mtim.tv_nsec;
+#endif
+}
+
+static int reserve_by_writing(int file, uint64_t offset, size_t length)
+{
+    static const char zeros[65536];
+    while (length > 0) {
+        size_t part = length < sizeof zeros ? length : sizeof zeros;
+        ssize_t written = pwrite(file, zeros, part, (off_t)offset);
+        if (written < 0 && errno != EINTR)
+            return errno;
+        if (written > 0) {
+            offset += (uint64_t)written;
+            length -= (size_t)written;
+        }
+    }
+    return 0;
+}
+
+/* A hole in a shared mapping kills the process with SIGBUS when the disk is full; reserved space does not. */
+static int reserve(int file, uint64_t offset, size_t length)
+{
+#ifdef __linux__
+    if (fallocate(file, 0, (off_t)offset, (off_t)length) == 0)
+        return 0;
+    if (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL)
+        return errno;
+#endif
+    return reserve_by_writing(file, offset, length);
+}
+
+int rec_map_shared(int file, uint64_t offset, size_t length, void **address)
+{
+    int status = reserve(file, offset, length);
+    if (status)
+        return status;
+    void *mapped = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, file, (off_t)offset);
+    if (mapped == MAP_FAILED)
+        return errno;
+    *address = mapped;
+    return 0;
+}
+
+void rec_unmap(void *address, size_t length) { munmap(address, length); }
+
+struct rec_bell {
+    pthread_mutex_t mutex;
+    pthread_cond_t condition;
+    bool rung;
+};
+
+struct rec_bell *rec_bell_create(void)
+{
+    struct rec_bell *bell = calloc(1, sizeof *bell);
+    if (!bell)
+        return NULL;
+    pthread_mutex_init(&bell->mutex, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+#ifndef __APPLE__
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+#endif
+    pthread_cond_init(&bell->condition, &attributes);
+    pthread_condattr_destroy(&attributes);
+    return bell;
+}
+
+void rec_bell_ring(struct rec_bell *bell)
+{
+    pthread_mutex_lock(&bell->mutex);
+    bell->rung = true;
+    pthread_cond_signal(&bell->condition);
+    pthread_mutex_unlock(&bell->mutex);
+}
+
+static struct timespec deadline_in(uint64_t timeout_ns)
+{
+#ifdef __APPLE__
+    uint64_t at = rec_platform_utc_ns() + timeout_ns;
+#else
+    uint64_t at = rec_platform_monotonic_ns() + timeout_ns;
+#endif
+    return (struct timespec){.tv_sec = (time_t)(at / 1000000000u), .tv_nsec = (long)(at % 1000000000u)};
+}
+
+void rec_bell_wait(struct rec_bell *bell, uint64_t timeout_ns)
+{
+    struct timespec deadline = deadline_in(timeout_ns);
+    int status = 0;
+    pthread_mutex_lock(&bell->mutex);
+    while (!bell->rung && status != ETIMEDOUT)
+        status = timeout_ns ? pthread_cond_timedwait(&bell->condition, &bell->mutex, &deadline)
+                            : pthread_cond_wait(&bell->condition, &bell->mutex);
+    bell->rung = false;
+    pthread_mutex_unlock(&bell->mutex);
+}
+
+struct thread_start {
+    void (*body)(void *);
+    void *argument;
+};
+
+static void *thread_main(void *argument)
+{
+    struct thread_start start = *(struct thread_start *)argument;
+    free(argument);
+#ifdef __linux__
+    pthread_setname_np(pthread_self(), "callprofiler");
+#endif
+    start.body(start.argument);
+    return NULL;
+}
+
+int rec_thread_start(void (*body)(void *), void *argument)
+{
+    struct thread_start *start = malloc(sizeof *start);
+    if (!start)
+        return ENOMEM;
+    *start = (struct thread_start){body, argument};
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, 256 * 1024);
+    /* The program's signals are for the program's threads. */
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_t thread;
+    int status = pthread_create(&thread, &attributes, thread_main, start);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    if (status)
+        free(start);
+    return status;
+}
+
+struct rec_mutex {
+    pthread_mutex_t mutex;
+};
+
+struct rec_mutex *rec_mutex_create(void)
+{
+    struct rec_mutex *mutex = calloc(1, sizeof *mutex);
+    if (mutex)
+        pthread_mutex_init(&mutex->mutex, NULL);
+    return mutex;
+}
+
+void rec_mutex_free(struct rec_mutex *mutex)
+{
+    if (!mutex)
+        return;
+    pthread_mutex_destroy(&mutex->mutex);
+    free(mutex);
+}
+
+void rec_mutex_lock(struct rec_mutex *mutex) { pthread_mutex_lock(&mutex->mutex); }
+void rec_mutex_unlock(struct rec_mutex *mutex) { pthread_mutex_unlock(&mutex->mutex); }
+
+int rec_platform_on_fork_child(void (*body)(void)) { return pthread_atfork(NULL, NULL, body); }
+
+static pthread_key_t thread_end_key;
+static pthread_once_t thread_end_once = PTHREAD_ONCE_INIT;
+static void (*thread_end_body)(void *);
+
+static void make_thread_end_key(void) { pthread_key_create(&thread_end_key, thread_end_body); }
+
+int rec_platform_on_thread_end(void (*body)(void *), void *value)
+{
+    thread_end_body = body;
+    pthread_once(&thread_end_once, make_thread_end_key);
+    return pthread_setspecific(thread_end_key, value);
+}

@@ -1,0 +1,430 @@
+#include "run.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "clock.h"
+#include "drainer.h"
+#include "thread.h"
+
+/* A run begins with a small ring, which is all that most runs need; the first lanes that fill theirs get a large one. */
+enum {
+    FIRST_RING_SLOTS = 4096,
+    LARGE_RING_SLOTS = 131072, /* 2 MiB: a block of the file is what is drained at once, half of it */
+    MIDDLE_RING_SLOTS = 16384,
+    LARGE_RING_LANES = 3, /* bounds memory: 3 × 2 MiB, then 256 KiB a lane */
+};
+
+static uint32_t last_epoch;
+
+/* ---- errors ---- */
+
+void rec_run_fail(struct rec_run *run, const char *what, const char *why)
+{
+    if (!atomic_load(&run->has_failed))
+        snprintf(run->error, sizeof run->error, "%s: %s", what, why);
+    atomic_store(&run->has_failed, true);
+}
+
+/* ---- draining ---- */
+
+static int append_to_part(void *context, const void *bytes, size_t length)
+{
+    return rec_file_append(((struct rec_run *)context)->part_file, bytes, length);
+}
+
+/* With run->mutex held. */
+static void drain(struct rec_run *run, struct rec_lane *lane)
+{
+    if (atomic_load(&run->has_failed) || !run->writer)
+        return;
+    struct cptrace_error error = {0};
+    uint64_t consumed;
+    cptrace_writer_calibrate(run->writer, rec_clock_calibrate());
+    enum cptrace_status status = cptrace_transcoder_consume(run->transcoder, lane->ring, &consumed);
+    if (status == CPTRACE_OK)
+        status = cptrace_writer_flush(run->writer, &error);
+    else
+        cptrace_writer_flush(run->writer, &error);
+    if (status == CPTRACE_OK)
+        cptrace_ring_release(lane->ring, consumed);
+    else
+        rec_run_fail(run, run->part_path, error.message[0] ? error.message : cptrace_status_name(status));
+}
+
+static uint64_t used_slots(const struct rec_lane *lane)
+{
+    return atomic_load_explicit(&lane->ring->head, memory_order_acquire) - atomic_load_explicit(&lane->ring->tail, memory_order_relaxed);
+}
+
+void rec_run_drain_full_lanes(struct rec_run *run)
+{
+    rec_mutex_lock(run->mutex);
+    for (struct rec_lane *lane = run->lanes; lane; lane = lane->next_of_run)
+        if (used_slots(lane) >= (lane->mask + 1) / 2 && lane->mask + 1 > FIRST_RING_SLOTS)
+            drain(run, lane);
+    rec_mutex_unlock(run->mutex);
+}
+
+/* ---- rings ---- */
+
+static size_t ring_bytes(uint64_t slot_count) { return CPTRACE_RING_HEADER_BYTES + slot_count * sizeof(struct cptrace_ring_slot); }
+
+/* Appends a region to the ring file. NULL with the run failed. */
+static struct cptrace_ring *map_ring(struct rec_run *run, uint64_t slot_count)
+{
+    void *address;
+    int status = rec_map_shared(run->ring_file, run->ring_file_bytes, ring_bytes(slot_count), &address);
+    if (status) {
+        rec_run_fail(run, run->ring_path, strerror(status));
+        return NULL;
+    }
+    run->ring_file_bytes += ring_bytes(slot_count);
+    struct cptrace_ring *ring = address;
+    ring->file_id = run->file_id;
+    ring->capacity_slots = slot_count;
+    return ring;
+}
+
+static void use_ring(struct rec_lane *lane, struct cptrace_ring *ring)
+{
+    uint64_t head = atomic_load(&ring->head);
+    lane->ring = ring;
+    lane->slots = cptrace_ring_slots(ring);
+    lane->mask = ring->capacity_slots - 1;
+    lane->ring_bytes = ring_bytes(ring->capacity_slots);
+    lane->limit = head;
+}
+
+/* A larger ring in place of a full one, with what it held. The new region counts (magic) before the old one ceases to. */
+static void enlarge_ring(struct rec_run *run, struct rec_lane *lane)
+{
+    struct cptrace_ring *old = lane->ring;
+    struct cptrace_ring *larger = map_ring(run, lane->number < LARGE_RING_LANES ? LARGE_RING_SLOTS : MIDDLE_RING_SLOTS);
+    if (!larger)
+        return;
+    uint64_t head = atomic_load(&old->head), tail = atomic_load(&old->tail);
+    for (uint64_t slot = tail; slot < head; slot++)
+        cptrace_ring_slots(larger)[slot & (larger->capacity_slots - 1)] = lane->slots[slot & lane->mask];
+    larger->lane = old->lane;
+    larger->os_thread_id = old->os_thread_id;
+    memcpy(larger->thread_name, old->thread_name, sizeof larger->thread_name);
+    atomic_store(&larger->tail, tail);
+    atomic_store(&larger->head, head);
+    larger->magic = CPTRACE_RING_MAGIC;
+    old->magic = 0;
+    rec_unmap(old, lane->ring_bytes);
+    use_ring(lane, larger);
+}
+
+void rec_run_help(struct rec_lane *lane)
+{
+    struct rec_run *run = lane->run;
+    rec_mutex_lock(run->mutex);
+    if (lane->mask + 1 == FIRST_RING_SLOTS)
+        enlarge_ring(run, lane);
+    else {
+        run->helped_count++;
+        drain(run, lane);
+    }
+    rec_mutex_unlock(run->mutex);
+}
+
+struct rec_lane *rec_run_lane(struct rec_run *run, struct rec_thread *thread)
+{
+    if (thread->os_thread_id == 0)
+        thread->os_thread_id = rec_platform_thread_id();
+    const uint64_t thread_id = thread->os_thread_id;
+    for (struct rec_lane *lane = run->lanes; lane; lane = lane->next_of_run)
+        if (lane->thread == thread && lane->ring->os_thread_id == thread_id)
+            return lane;
+    struct rec_lane *lane = atomic_load(&run->has_failed) ? NULL : calloc(1, sizeof *lane);
+    if (!lane)
+        return NULL;
+    rec_mutex_lock(run->mutex);
+    struct cptrace_ring *ring = map_ring(run, FIRST_RING_SLOTS);
+    if (ring) {
+        ring->lane = lane->number = run->lane_count++;
+        ring->os_thread_id = thread_id;
+        rec_platform_thread_name(ring->thread_name, sizeof ring->thread_name);
+        ring->magic = CPTRACE_RING_MAGIC;
+        lane->run = run;
+        lane->run_epoch = run->epoch;
+        lane->thread = thread;
+        use_ring(lane, ring);
+        struct rec_lane **end = &run->lanes; /* in order of numbers: they are first drained in it */
+        while (*end)
+            end = &(*end)->next_of_run;
+        *end = lane;
+    }
+    rec_mutex_unlock(run->mutex);
+    if (!ring) {
+        free(lane);
+        return NULL;
+    }
+    return lane;
+}
+
+/* ---- definitions ---- */
+
+bool rec_run_needs_definition(struct rec_run *run, const struct rec_function *function)
+{
+    if (function->number >= run->defined_capacity) {
+        uint64_t capacity = run->defined_capacity ? run->defined_capacity : 1024;
+        while (capacity <= function->number)
+            capacity *= 2;
+        uint8_t *defined = realloc(run->defined, capacity);
+        if (!defined)
+            return true; /* defining twice is harmless */
+        memset(defined + run->defined_capacity, 0, capacity - run->defined_capacity);
+        run->defined = defined;
+        run->defined_capacity = capacity;
+    }
+    bool is_new = !run->defined[function->number];
+    run->defined[function->number] = 1;
+    return is_new;
+}
+
+/* ---- files ---- */
+
+static char *format_path(const char *folder, const char *name, const char *stamp, unsigned attempt)
+{
+    size_t capacity = strlen(folder) + strlen(name) + strlen(stamp) + 40;
+    char *path = malloc(capacity);
+    if (path && attempt < 2)
+        snprintf(path, capacity, "%s/%s_%s.cptrace", folder, name, stamp);
+    else if (path)
+        snprintf(path, capacity, "%s/%s_%s_%u.cptrace", folder, name, stamp, attempt);
+    return path;
+}
+
+static char *with_suffix(const char *path, const char *suffix)
+{
+    size_t length = strlen(path), extra = strlen(suffix) + 1;
+    char *joined = malloc(length + extra);
+    if (joined) {
+        memcpy(joined, path, length);
+        memcpy(joined + length, suffix, extra);
+    }
+    return joined;
+}
+
+static void free_paths(struct rec_run *run)
+{
+    free(run->final_path);
+    free(run->part_path);
+    free(run->ring_path);
+    run->final_path = run->part_path = run->ring_path = NULL;
+}
+
+/* Takes the first free name: neither the final nor the unfinished file exists. 0 or an errno value. */
+static int create_files(struct rec_run *run, const char *name)
+{
+    char stamp[32];
+    time_t now = (time_t)(rec_platform_utc_ns() / 1000000000u);
+    struct tm local;
+    localtime_r(&now, &local);
+    strftime(stamp, sizeof stamp, "%Y%m%d_%H%M%S", &local);
+    int status = EEXIST;
+    for (unsigned attempt = 1; status == EEXIST && attempt < 1000000; attempt++) {
+        free_paths(run);
+        run->final_path = format_path(run->folder, name, stamp, attempt);
+        run->part_path = run->final_path ? with_suffix(run->final_path, ".part") : NULL;
+        run->ring_path = run->final_path ? with_suffix(run->final_path, ".ring") : NULL;
+        if (!run->part_path || !run->ring_path)
+            return ENOMEM;
+        status = rec_file_exists(run->final_path) ? EEXIST : rec_file_create_new(run->part_path, &run->part_file);
+    }
+    if (status)
+        return status;
+    status = rec_file_create_new(run->ring_path, &run->ring_file);
+    if (status == EEXIST) /* left by a dead run whose .part was taken away */
+        status = rec_file_remove(run->ring_path) ? EEXIST : rec_file_create_new(run->ring_path, &run->ring_file);
+    return status;
+}
+
+/* Gives the whole file its name; another process may have taken it meanwhile: then the next one. */
+static int publish(struct rec_run *run)
+{
+    int status = rec_file_publish(run->part_path, run->final_path);
+    size_t stem = strlen(run->final_path) - strlen(".cptrace");
+    for (unsigned attempt = 2; status == EEXIST && attempt < 1000000; attempt++) {
+        char *other = malloc(stem + 40);
+        if (!other)
+            return ENOMEM;
+        snprintf(other, stem + 40, "%.*s_%u.cptrace", (int)stem, run->final_path, attempt);
+        status = rec_file_publish(run->part_path, other);
+        if (status == 0) {
+            free(run->final_path);
+            run->final_path = other;
+        } else
+            free(other);
+    }
+    return status;
+}
+
+static void close_files(struct rec_run *run)
+{
+    if (run->part_file >= 0)
+        rec_file_close(run->part_file);
+    if (run->ring_file >= 0)
+        rec_file_close(run->ring_file);
+    run->part_file = run->ring_file = -1;
+}
+
+static void free_lanes(struct rec_run *run)
+{
+    while (run->lanes) {
+        struct rec_lane *lane = run->lanes;
+        run->lanes = lane->next_of_run;
+        rec_unmap(lane->ring, lane->ring_bytes);
+        free(lane);
+    }
+}
+
+/* ---- life ---- */
+
+static bool create_writer(struct rec_run *run, const struct rec_run_options *options, struct cptrace_error *error)
+{
+    struct cptrace_writer_options writer_options = {
+        .file_id = run->file_id,
+        .ns_per_tick_q32 = rec_clock_ns_per_tick_q32(),
+        .start = rec_clock_calibrate(),
+        .block_event_count = LARGE_RING_SLOTS,
+    };
+    memcpy(writer_options.run_id, run->run_id, sizeof run->run_id);
+    run->writer = cptrace_writer_create((struct cptrace_sink){append_to_part, run}, &writer_options, error);
+    if (!run->writer)
+        return false;
+    cptrace_writer_info(run->writer, options->info, options->info_count);
+    if (cptrace_writer_flush(run->writer, error) != CPTRACE_OK)
+        return false;
+    run->transcoder = cptrace_transcoder_create(run->writer);
+    return run->transcoder != NULL;
+}
+
+static bool fill(struct rec_run *run, const struct rec_run_options *options, char error[REC_RUN_ERROR_MAX])
+{
+    run->mutex = rec_mutex_create();
+    run->folder = strdup(options->folder);
+    if (!run->mutex || !run->folder) {
+        snprintf(error, REC_RUN_ERROR_MAX, "no memory");
+        return false;
+    }
+    int status = rec_directory_create(run->folder);
+    if (status == 0)
+        status = create_files(run, options->name);
+    if (status) {
+        snprintf(error, REC_RUN_ERROR_MAX, "%s: %s", run->part_path ? run->part_path : run->folder, strerror(status));
+        return false;
+    }
+    struct cptrace_error writer_error = {0};
+    if (!create_writer(run, options, &writer_error)) {
+        snprintf(error, REC_RUN_ERROR_MAX, "%s: %s", run->part_path, writer_error.message[0] ? writer_error.message : "no memory");
+        return false;
+    }
+    status = rec_drainer_add(run);
+    if (status)
+        snprintf(error, REC_RUN_ERROR_MAX, "cannot start the drainer thread: %s", strerror(status));
+    return status == 0;
+}
+
+struct rec_run *rec_run_open(const struct rec_run_options *options, char error[REC_RUN_ERROR_MAX])
+{
+    struct rec_run *run = calloc(1, sizeof *run);
+    if (!run) {
+        snprintf(error, REC_RUN_ERROR_MAX, "no memory");
+        return NULL;
+    }
+    run->part_file = run->ring_file = -1;
+    run->owner = options->owner;
+    run->pid = rec_platform_pid();
+    run->epoch = ++last_epoch;
+    do
+        rec_platform_random(&run->file_id, sizeof run->file_id);
+    while (run->file_id == 0);
+    rec_platform_random(run->run_id, sizeof run->run_id);
+    if (fill(run, options, error)) {
+        run->is_open = true;
+        return run;
+    }
+    if (run->part_file >= 0)
+        rec_file_remove(run->part_path);
+    if (run->ring_file >= 0)
+        rec_file_remove(run->ring_path);
+    close_files(run);
+    rec_run_free(run);
+    return NULL;
+}
+
+static struct cptrace_pair text_pair(const char *key, const char *value)
+{
+    return (struct cptrace_pair){{key, (uint32_t)strlen(key)}, {value, (uint32_t)strlen(value)}};
+}
+
+/* Writes the end of the file; with run->mutex held. */
+static void finish_writing(struct rec_run *run, const char *outcome)
+{
+    for (struct rec_lane *lane = run->lanes; lane; lane = lane->next_of_run)
+        drain(run, lane);
+    if (atomic_load(&run->has_failed))
+        return;
+    char helped[24], repaired[24];
+    snprintf(helped, sizeof helped, "%llu", (unsigned long long)run->helped_count);
+    snprintf(repaired, sizeof repaired, "%llu", (unsigned long long)cptrace_transcoder_repaired_count(run->transcoder));
+    const struct cptrace_pair pairs[] = {text_pair("outcome", outcome), text_pair("helped_drains", helped),
+                                         text_pair("repaired_calls", repaired)};
+    struct cptrace_error error = {0};
+    if (cptrace_writer_finish(run->writer, rec_clock_calibrate(), pairs, sizeof pairs / sizeof *pairs, &error) != CPTRACE_OK)
+        rec_run_fail(run, run->part_path, error.message);
+}
+
+int rec_run_close(struct rec_run *run, const char *outcome)
+{
+    if (!run->is_open)
+        return 0;
+    run->is_open = false;
+    for (struct rec_lane *lane = run->lanes; lane; lane = lane->next_of_run)
+        rec_thread_switch_off(lane);
+    rec_drainer_remove(run);
+    rec_mutex_lock(run->mutex);
+    finish_writing(run, outcome);
+    rec_mutex_unlock(run->mutex);
+    close_files(run);
+    if (!atomic_load(&run->has_failed)) {
+        int status = publish(run);
+        if (status)
+            rec_run_fail(run, run->final_path, strerror(status));
+        else
+            rec_file_remove(run->ring_path);
+    }
+    free_lanes(run);
+    return atomic_load(&run->has_failed) ? -1 : 0;
+}
+
+void rec_run_free(struct rec_run *run)
+{
+    if (!run)
+        return;
+    free_lanes(run);
+    cptrace_transcoder_free(run->transcoder);
+    cptrace_writer_free(run->writer);
+    rec_mutex_free(run->mutex);
+    free_paths(run);
+    free(run->folder);
+    free(run->defined);
+    free(run);
+}
+
+void rec_run_abandon_all_after_fork(void)
+{
+    for (struct rec_run *run = rec_open_runs; run; run = run->next_open) {
+        run->is_open = false;
+        close_files(run); /* our copies of the descriptors; the parent's stay open */
+        run->lanes = NULL; /* the mappings are the parent's: they stay untouched until this process ends */
+        run->mutex = NULL;
+    }
+}

@@ -1,0 +1,39 @@
+/* Run: the Python object behind one execution of a profiled function, a context manager. Used by decorator.py; not public. */
+#ifndef REC_RUN_OBJECT_H
+#define REC_RUN_OBJECT_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdbool.h>
+
+#include "thread.h"
+
+struct rec_run;
+
+enum rec_run_mode {
+    REC_RUN_CALL = 0,   /* on from enter to exit */
+    REC_RUN_DRIVEN = 1, /* on while a Driver made by drive() runs: coroutines, generators */
+    REC_RUN_BLOCK = 2,  /* on from enter to exit, but not while the frame around it is suspended */
+};
+
+struct rec_run_object {
+    PyObject_HEAD
+    PyObject *settings;            /* its owner: a Settings of decorator.py */
+    enum rec_run_mode mode;
+    bool uses_context;             /* sets itself in the context, so that child tasks find it */
+    struct rec_run *run;           /* NULL before enter, after exit, and when it could not be opened */
+    struct rec_run_object *parent; /* the run around it in the context; owned */
+    PyObject *home_context;        /* in which it set itself; owned */
+    PyObject *token;               /* to reset the variable */
+    const void *frame;             /* of a block inside a generator or coroutine: it is on while this frame runs */
+    PyObject *path;                /* of the saved trace, or NULL */
+    struct rec_run_object *next_open;
+};
+
+bool rec_run_object_check(const PyObject *object);
+int rec_run_object_start(PyObject *module); /* adds the type; -1 with an exception */
+
+/* Closes every run that is open: the interpreter ends. */
+PyObject *rec_run_object_close_all(PyObject *module, PyObject *unused);
+
+#endif

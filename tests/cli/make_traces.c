@@ -1,0 +1,312 @@
+/* Makes the traces of the CLI cases and the replay tests: small runs whose truth is written beside the events. One tick is 10 ns, the run
+ * starts at tick 1000; so an event at tick 1000 + t is at t * 10 ns of the run.
+ *
+ * Usage: make_traces FOLDER */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cptrace/writer.h"
+
+enum { TRACE_START_TICK = 1000, TRACE_NS_PER_TICK = 10 };
+
+struct maker {
+    FILE *file;
+    struct cptrace_writer *writer;
+    struct cptrace_lane_writer *lane;
+};
+
+static struct cptrace_string text(const char *bytes)
+{
+    return (struct cptrace_string){.bytes = bytes, .length = (uint32_t)strlen(bytes)};
+}
+
+static struct cptrace_calibration point_at(uint64_t t)
+{
+    return (struct cptrace_calibration){
+        .ticks = TRACE_START_TICK + t,
+        .monotonic_ns = 5000000000u + t * TRACE_NS_PER_TICK,
+        .utc_ns = 1764000000000000000u + t * TRACE_NS_PER_TICK,
+    };
+}
+
+static uint64_t at(uint64_t t)
+{
+    return TRACE_START_TICK + t;
+}
+
+static void die(const char *what)
+{
+    fprintf(stderr, "make_traces: %s\n", what);
+    exit(1);
+}
+
+static int append_to_file(void *context, const void *bytes, size_t length)
+{
+    return fwrite(bytes, 1, length, context) == length ? 0 : errno;
+}
+
+static struct maker begin(const char *folder, const char *name, uint32_t block_event_count)
+{
+    char path[1024];
+    snprintf(path, sizeof path, "%s/%s.cptrace", folder, name);
+    struct maker maker = {.file = fopen(path, "wb")};
+    if (!maker.file)
+        die(path);
+    const struct cptrace_writer_options options = {
+        .file_id = 0x1234abcd,
+        .run_id = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16},
+        .ns_per_tick_q32 = (uint64_t)TRACE_NS_PER_TICK << 32,
+        .start = point_at(0),
+        .block_event_count = block_event_count,
+    };
+    struct cptrace_error error;
+    maker.writer = cptrace_writer_create((struct cptrace_sink){append_to_file, maker.file}, &options, &error);
+    if (!maker.writer)
+        die(error.message);
+    const struct cptrace_pair info[] = {
+        {text("name"), text(name)},       {text("kind"), text("script")},      {text("argv"), text("app.py")},
+        {text("argv"), text("--fast")},   {text("python"), text("3.14.0")},    {text("host"), text("box")},
+        {text("backend"), text("none")},  {text("label:route"), text("/a\"b")},
+    };
+    cptrace_writer_info(maker.writer, info, sizeof info / sizeof info[0]);
+    maker.lane = cptrace_writer_define_lane(maker.writer, 77, text("main"));
+    return maker;
+}
+
+static void finish(struct maker *maker, uint64_t t)
+{
+    const struct cptrace_pair pairs[] = {{text("outcome"), text("returned")}};
+    struct cptrace_error error;
+    if (cptrace_writer_finish(maker->writer, point_at(t), pairs, 1, &error) != CPTRACE_OK)
+        die(error.message);
+    cptrace_writer_free(maker->writer);
+    fclose(maker->file);
+}
+
+/* A killed program: no end. */
+static void abandon(struct maker *maker)
+{
+    struct cptrace_error error;
+    if (cptrace_writer_flush(maker->writer, &error) != CPTRACE_OK)
+        die(error.message);
+    cptrace_writer_free(maker->writer);
+    fclose(maker->file);
+}
+
+static uint32_t user_function(struct maker *maker, const char *name, uint32_t line, uint8_t flags)
+{
+    const uint32_t file = cptrace_writer_define_file(maker->writer, text("/app/app.py"), 1234, 99);
+    const struct cptrace_function function = {
+        .qualified_name = text(name),
+        .module = text("app"),
+        .library = text(""),
+        .file = file,
+        .line = line,
+        .category = CPTRACE_CATEGORY_USER,
+        .flags = flags,
+    };
+    return cptrace_writer_define_function(maker->writer, &function);
+}
+
+static uint32_t c_function(struct maker *maker, const char *name)
+{
+    const struct cptrace_function function = {
+        .qualified_name = text(name),
+        .module = text("builtins"),
+        .library = text("builtins"),
+        .file = CPTRACE_NO_NUMBER,
+        .category = CPTRACE_CATEGORY_BUILTIN,
+        .flags = CPTRACE_FUNCTION_C,
+    };
+    return cptrace_writer_define_function(maker->writer, &function);
+}
+
+/* main 0..100 { f 10..40 { len 20..30 }, f 50..60 } */
+static void make_nested(const char *folder)
+{
+    struct maker m = begin(folder, "nested", 0);
+    const uint32_t main_ = user_function(&m, "main", 1, 0), f = user_function(&m, "Klass.f", 5, 0), len = c_function(&m, "len");
+    cptrace_lane_call(m.lane, at(0), main_);
+    cptrace_lane_call(m.lane, at(10), f);
+    cptrace_lane_call(m.lane, at(20), len);
+    cptrace_lane_return(m.lane, at(30));
+    cptrace_lane_return(m.lane, at(40));
+    cptrace_lane_call(m.lane, at(50), f);
+    cptrace_lane_return(m.lane, at(60));
+    cptrace_lane_return(m.lane, at(100));
+    finish(&m, 120);
+}
+
+/* main 0..100 { f 10..40 raises out of { g 20..30 raises } } */
+static void make_exceptions(const char *folder)
+{
+    struct maker m = begin(folder, "exceptions", 0);
+    const uint32_t main_ = user_function(&m, "main", 1, 0), f = user_function(&m, "f", 5, 0), g = user_function(&m, "g", 9, 0);
+    cptrace_lane_call(m.lane, at(0), main_);
+    cptrace_lane_call(m.lane, at(10), f);
+    cptrace_lane_call(m.lane, at(20), g);
+    cptrace_lane_unwind(m.lane, at(30));
+    cptrace_lane_unwind(m.lane, at(40));
+    cptrace_lane_return(m.lane, at(100));
+    finish(&m, 100);
+}
+
+/* A generator that yields twice, resumed the second time from another function, and a second one that is thrown into and dropped:
+ * main 0..100 { gen 10..20 | 30..40 { len 32..34 } | f 50..80 { gen 60..70 returned } ; gen 84..86 | thrown 90..92 } */
+static void make_generator(const char *folder, const char *name, uint32_t block_event_count)
+{
+    struct maker m = begin(folder, name, block_event_count);
+    const uint32_t main_ = user_function(&m, "main", 1, 0), gen = user_function(&m, "gen", 5, CPTRACE_FUNCTION_GENERATOR);
+    const uint32_t f = user_function(&m, "f", 9, 0), len = c_function(&m, "len");
+    cptrace_lane_call(m.lane, at(0), main_);
+    const uint32_t first = cptrace_lane_start(m.lane, at(10), gen);
+    cptrace_lane_suspend(m.lane, at(20));
+    cptrace_lane_resume(m.lane, at(30), first);
+    cptrace_lane_call(m.lane, at(32), len);
+    cptrace_lane_return(m.lane, at(34));
+    cptrace_lane_suspend(m.lane, at(40));
+    cptrace_lane_call(m.lane, at(50), f);
+    cptrace_lane_resume(m.lane, at(60), first);
+    cptrace_lane_return(m.lane, at(70));
+    cptrace_lane_return(m.lane, at(80));
+    const uint32_t second = cptrace_lane_start(m.lane, at(84), gen);
+    cptrace_lane_suspend(m.lane, at(86));
+    cptrace_lane_resume(m.lane, at(90), second);
+    cptrace_lane_throw(m.lane, at(90));
+    cptrace_lane_suspend(m.lane, at(92));
+    cptrace_lane_return(m.lane, at(100));
+    finish(&m, 100);
+}
+
+/* Two coroutines of one thread: main 0..100 { a 10..20, b 20..30, a 40..50 { c 44..46 }, b 60..70 raises, a 80..90 returns } */
+static void make_coroutines(const char *folder)
+{
+    struct maker m = begin(folder, "coroutines", 0);
+    const uint32_t main_ = user_function(&m, "main", 1, 0), c = user_function(&m, "c", 12, 0);
+    const uint32_t a = user_function(&m, "a", 5, CPTRACE_FUNCTION_COROUTINE), b = user_function(&m, "b", 9, CPTRACE_FUNCTION_COROUTINE);
+    cptrace_lane_call(m.lane, at(0), main_);
+    const uint32_t first = cptrace_lane_start(m.lane, at(10), a);
+    cptrace_lane_suspend(m.lane, at(20));
+    const uint32_t second = cptrace_lane_start(m.lane, at(20), b);
+    cptrace_lane_suspend(m.lane, at(30));
+    cptrace_lane_resume(m.lane, at(40), first);
+    cptrace_lane_call(m.lane, at(44), c);
+    cptrace_lane_return(m.lane, at(46));
+    cptrace_lane_suspend(m.lane, at(50));
+    cptrace_lane_resume(m.lane, at(60), second);
+    cptrace_lane_unwind(m.lane, at(70));
+    cptrace_lane_resume(m.lane, at(80), first);
+    cptrace_lane_return(m.lane, at(90));
+    cptrace_lane_return(m.lane, at(100));
+    finish(&m, 100);
+}
+
+/* Two threads, and a generator that the first starts and the second resumes, at the very tick of its suspend:
+ * lane 0: main 0..100 { gen 10..40 }; lane 1: worker 20..90 { gen 40..60 returns } */
+static void make_two_lanes(const char *folder)
+{
+    struct maker m = begin(folder, "two_lanes", 0);
+    struct cptrace_lane_writer *other = cptrace_writer_define_lane(m.writer, 78, text("worker"));
+    const uint32_t main_ = user_function(&m, "main", 1, 0), worker = user_function(&m, "worker", 5, 0);
+    const uint32_t gen = user_function(&m, "gen", 9, CPTRACE_FUNCTION_GENERATOR);
+    cptrace_lane_call(m.lane, at(0), main_);
+    const uint32_t first = cptrace_lane_start(m.lane, at(10), gen);
+    cptrace_lane_call(other, at(20), worker);
+    cptrace_lane_suspend(m.lane, at(40));
+    cptrace_lane_resume(other, at(40), first);
+    cptrace_lane_return(other, at(60));
+    cptrace_lane_return(other, at(90));
+    cptrace_lane_return(m.lane, at(100));
+    finish(&m, 100);
+}
+
+/* main 0.. { f 10.. { gen 20..30 | } }: all open at the end, at 50 */
+static void make_unfinished(const char *folder, const char *name, int cut)
+{
+    struct maker m = begin(folder, name, 0);
+    const uint32_t main_ = user_function(&m, "main", 1, 0), f = user_function(&m, "f", 5, 0);
+    const uint32_t gen = user_function(&m, "gen", 9, CPTRACE_FUNCTION_GENERATOR);
+    cptrace_lane_call(m.lane, at(0), main_);
+    cptrace_lane_call(m.lane, at(10), f);
+    cptrace_lane_start(m.lane, at(20), gen);
+    cptrace_lane_suspend(m.lane, at(30));
+    if (cut)
+        abandon(&m);
+    else
+        finish(&m, 50);
+}
+
+/* f calls itself: depth calls, one tick apart each way. */
+static void make_deep(const char *folder, const char *name, uint64_t depth)
+{
+    struct maker m = begin(folder, name, 0);
+    const uint32_t f = user_function(&m, "f", 1, 0);
+    for (uint64_t i = 0; i < depth; ++i)
+        cptrace_lane_call(m.lane, at(i), f);
+    for (uint64_t i = 0; i < depth; ++i)
+        cptrace_lane_return(m.lane, at(depth + i));
+    finish(&m, depth * 2);
+}
+
+/* Blocks of 4 events. Losing the third one (30..60 of the run) loses the end of f, all of g, and the start of h:
+ * main 0..100 { f 10..30 { len 12..14 }, ... } */
+static void make_many_blocks(const char *folder)
+{
+    struct maker m = begin(folder, "many_blocks", 4);
+    const uint32_t main_ = user_function(&m, "main", 1, 0), f = user_function(&m, "f", 5, 0);
+    const uint32_t g = user_function(&m, "g", 9, 0), h = user_function(&m, "h", 13, 0), len = c_function(&m, "len");
+    cptrace_lane_call(m.lane, at(0), main_); /* first block */
+    cptrace_lane_call(m.lane, at(10), f);
+    cptrace_lane_call(m.lane, at(12), len);
+    cptrace_lane_return(m.lane, at(14));
+    cptrace_lane_return(m.lane, at(30)); /* second: the one that the damaged copy loses */
+    cptrace_lane_call(m.lane, at(40), g);
+    cptrace_lane_return(m.lane, at(50));
+    cptrace_lane_call(m.lane, at(60), h);
+    cptrace_lane_call(m.lane, at(70), len); /* third */
+    cptrace_lane_return(m.lane, at(72));
+    cptrace_lane_return(m.lane, at(80));
+    cptrace_lane_return(m.lane, at(100));
+    finish(&m, 100);
+}
+
+/* Names as only an attacker would choose them. */
+static void make_hostile(const char *folder)
+{
+    struct maker m = begin(folder, "hostile", 0);
+    const uint32_t tag = user_function(&m, "</script><b>\"quoted\\\"\x1b[31m\n\x7f", 1, 0);
+    const uint32_t broken = user_function(&m, "bad\xff\xc0\xaf|\xed\xa0\x80|\xe2\x80\xa8|\xf0\x9f\x90\x8d", 2, 0);
+    cptrace_lane_call(m.lane, at(0), tag);
+    cptrace_lane_call(m.lane, at(1), broken);
+    cptrace_lane_return(m.lane, at(2));
+    cptrace_lane_return(m.lane, at(3));
+    finish(&m, 4);
+}
+
+static void make_empty_run(const char *folder)
+{
+    struct maker m = begin(folder, "no_calls", 0);
+    finish(&m, 10);
+}
+
+int main(int argument_count, char **arguments)
+{
+    if (argument_count != 2)
+        die("usage: make_traces FOLDER");
+    const char *folder = arguments[1];
+    make_nested(folder);
+    make_exceptions(folder);
+    make_generator(folder, "generator", 0);
+    make_generator(folder, "generator_small_blocks", 1);
+    make_coroutines(folder);
+    make_two_lanes(folder);
+    make_unfinished(folder, "unfinished", 0);
+    make_unfinished(folder, "killed", 1);
+    make_deep(folder, "deep", 10000);
+    make_many_blocks(folder);
+    make_hostile(folder);
+    make_empty_run(folder);
+    return 0;
+}

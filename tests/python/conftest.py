@@ -1,0 +1,140 @@
+"""Records small programs in processes of their own, and reads the traces back with the tools that are shipped."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+BIN = Path(sys.executable).parent
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def tool(name):
+    path = BIN / name
+    return str(path) if path.exists() else name
+
+
+def clean_environment(**extra):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CALLPROFILER")}
+    environment.update(PYTHONDONTWRITEBYTECODE="1", PYTHONIOENCODING="utf-8", **extra)
+    return environment
+
+
+def run_process(command, cwd, env=None, timeout=120):
+    return subprocess.run(
+        [str(word) for word in command],
+        cwd=str(cwd),
+        env=clean_environment(**(env or {})),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=timeout,
+    )
+
+
+class Recorded:
+    """A finished program and the traces that it left."""
+
+    def __init__(self, process, folder):
+        self.folder = Path(folder)
+        self.stdout, self.stderr, self.returncode = process.stdout, process.stderr, process.returncode
+
+    @property
+    def traces(self):
+        return sorted(self.folder.rglob("*.cptrace"))
+
+    @property
+    def trace(self):
+        assert len(self.traces) == 1, f"one trace expected, found {self.traces}; stderr: {self.stderr}"
+        return self.traces[0]
+
+
+@pytest.fixture
+def record(tmp_path):
+    """record(source, env={...}, ok=True): runs source as program.py in an empty folder."""
+
+    def run(source, env=None, arguments=(), ok=True, timeout=120):
+        (tmp_path / "program.py").write_text(textwrap.dedent(source), encoding="utf-8")
+        process = run_process([sys.executable, "program.py", *arguments], tmp_path, env, timeout)
+        if ok:
+            assert process.returncode == 0, process.stderr
+        return Recorded(process, tmp_path)
+
+    return run
+
+
+def read_calls(trace):
+    process = run_process([tool("cptrace"), "calls", trace], Path(trace).parent)
+    assert process.returncode == 0, process.stderr
+    return [json.loads(line) for line in process.stdout.splitlines()]
+
+
+def read_info(trace):
+    process = run_process([tool("cptrace"), "info", "--json", trace], Path(trace).parent)
+    assert process.returncode == 0, process.stderr
+    return json.loads(process.stdout)
+
+
+@pytest.fixture
+def calls():
+    """calls(trace): what `cptrace calls` says, one dict per call, in the order in which calls ended."""
+    return read_calls
+
+
+@pytest.fixture
+def info():
+    """info(trace): what `cptrace info --json` says."""
+    return read_info
+
+
+@pytest.fixture
+def command(tmp_path):
+    """command(name, arguments...): runs a shipped command in the test's folder."""
+
+    def run(name, *arguments, env=None, cwd=None):
+        return run_process([tool(name), *arguments], cwd or tmp_path, env)
+
+    return run
+
+
+def short(call):
+    return call["function"].rpartition(".")[2]
+
+
+class Tree:
+    """Calls with their parents, asked by name."""
+
+    def __init__(self, calls):
+        self.by_id = {call["id"]: call for call in calls}
+        self.calls = sorted(calls, key=lambda call: call["id"])
+
+    def named(self, name):
+        """By plain name: Python 3.9 and 3.10 keep no qualified names in their code objects."""
+        return [call for call in self.calls if short(call) == name]
+
+    def one(self, name):
+        found = self.named(name)
+        assert len(found) == 1, f"{len(found)} calls of {name}; there are {sorted({short(call) for call in self.calls})}"
+        return found[0]
+
+    def parent(self, call):
+        return self.by_id.get(call["parent"])
+
+    def children(self, call):
+        return [child for child in self.calls if child["parent"] == call["id"]]
+
+    def outline(self, call, ignore=()):
+        """The call and all below it as nested (name, [children])."""
+        below = [self.outline(child, ignore) for child in self.children(call) if short(child) not in ignore]
+        return (short(call), below)
+
+
+@pytest.fixture
+def tree():
+    """tree(trace): the calls of a trace as a Tree."""
+    return lambda trace: Tree(read_calls(trace))

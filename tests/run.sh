@@ -1,0 +1,181 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, and runs every test. Non-zero when anything failed.
+#
+#   bash tests/run.sh                   with the default python3
+#   bash tests/run.sh --all-pythons     with every python3.9 to python3.15 (and python3.13t) that is on PATH
+set -uo pipefail
+cd "$(dirname "$0")/.."
+source tools/requirements.sh
+
+LOGS=build/test-logs
+REPORTS=build/test-reports
+ALL_PYTHONS='3.9 3.10 3.11 3.12 3.13 3.13t 3.14 3.15'
+PYTHON_PACKAGES='pytest markdown-it-py'
+
+usage() {
+  sed -n '2,5s/^# \{0,1\}//p' tests/run.sh
+}
+
+# --- steps: each has a log, a line on the screen, and a line in the results ---
+
+step() { # step NAME COMMAND...: runs it; on failure shows the end of its log
+  local name=$1 log=$LOGS/${1//[^a-zA-Z0-9.]/-}.log start=$SECONDS status=ok
+  shift
+  "$@" >"$log" 2>&1 || status=FAIL
+  printf '%-4s %-40s %4d s\n' "$status" "$name" "$((SECONDS - start))" | tee -a "$LOGS/results"
+  [[ $status == ok ]] && return 0
+  sed 's/^/     | /' "$log" | tail -n 60
+  echo "     full log: $log"
+  return 1
+}
+
+summary() {
+  local failed
+  failed=$(grep -c '^FAIL' "$LOGS/results")
+  say "Summary"
+  cat "$LOGS/results"
+  if ((failed)); then
+    printf '\n%s of %s steps FAILED (after %d s)\n' "$failed" "$(wc -l <"$LOGS/results" | tr -d ' ')" "$SECONDS"
+    return 1
+  fi
+  printf '\nAll %s steps passed in %d s\n' "$(wc -l <"$LOGS/results" | tr -d ' ')" "$SECONDS"
+}
+
+# --- C ---
+
+c_tests() {
+  step "C build (ASan, UBSan)" build_preset dev && step "C tests (Criterion)" ctest --preset dev
+}
+
+build_preset() {
+  cmake --preset "$1" && cmake --build --preset "$1"
+}
+
+# --- Python ---
+
+pythons() { # the versions to test: "default", or those of ALL_PYTHONS that work here
+  local version
+  if [[ $1 != all ]]; then
+    echo default
+    return
+  fi
+  for version in $ALL_PYTHONS; do
+    if "python$version" -c 'import venv, ensurepip' 2>/dev/null && has_python_headers "python$version"; then echo "$version"; fi
+  done
+}
+
+venv_of() { echo "build/venv/$1"; }
+
+command_of() { # command_of VERSION
+  if [[ $1 == default ]]; then echo python3; else echo "python$1"; fi
+}
+
+make_venv() { # make_venv VERSION
+  local venv
+  venv=$(venv_of "$1")
+  [[ -x $venv/bin/pytest ]] || "$(command_of "$1")" -m venv --clear "$venv" || return
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check $PYTHON_PACKAGES
+}
+
+install_wheel() { # install_wheel VERSION: the wheel is built once and installed as a user would
+  local python wheels=build/wheels/$1
+  python=$(venv_of "$1")/bin/python
+  rm -rf "$wheels"
+  "$python" -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir "$wheels" . &&
+    "$python" -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall "$wheels"/*.whl
+}
+
+test_python() { # test_python VERSION
+  step "Python $1: install" prepare_python "$1" && step "Python $1: pytest" run_pytest "$1"
+}
+
+prepare_python() {
+  make_venv "$1" && install_wheel "$1"
+}
+
+run_pytest() {
+  "$(venv_of "$1")/bin/python" -m pytest -q -p no:cacheprovider tests/python
+}
+
+test_all_pythons() { # the first one alone, since it also builds what all wheels share; then two at a time
+  local first others
+  read -r first others <<<"$(tr '\n' ' ' <<<"$1")"
+  test_python "$first"
+  [[ -z $others ]] || xargs -n 1 -P 2 bash "$0" --python <<<"$others"
+}
+
+# --- the tools and the page, on traces of real programs ---
+
+make_reports() { # make_reports VENV: a trace and a page of every example
+  local example folder
+  rm -rf "$REPORTS"
+  mkdir -p "$REPORTS"
+  for example in examples/*.py; do
+    example=$(basename "$example" .py)
+    folder=$REPORTS/$example.run
+    CALLPROFILER_DIR=$folder CALLPROFILER_QUIET=1 "$1/bin/python" "examples/$example.py" || return
+    mv "$folder"/*.cptrace "$REPORTS/$example.cptrace" && rmdir "$folder" || return
+    "$1/bin/cp2html" "$REPORTS/$example.cptrace" -o "$REPORTS/$example.html" || return
+  done
+}
+
+check_symbols() { # check_symbols VENV
+  tests/check_symbols --self-test &&
+    tests/check_symbols build/dev/format/libcptrace.a "$(find "$1"/lib -name '_recorder*.so' | head -n 1)"
+}
+
+check_layers() {
+  tests/check_layers --self-test && tests/check_layers
+}
+
+cli_tests() {
+  PATH=$PWD/build/dev/converter:$PATH TRACES=$PWD/$REPORTS bash tests/cli/run.sh
+}
+
+oracle_tests() {
+  PATH=$PWD/build/dev/converter:$PATH python3 tests/oracle/check.py "$REPORTS"/*.cptrace
+}
+
+npm_test() { # npm_test FOLDER
+  (cd "$1" && npm ci --no-audit --no-fund && npm test)
+}
+
+browser_tests() {
+  local browser
+  browser=$(find_chromium) || return
+  REPORTS=$PWD/$REPORTS CHROMIUM=$browser npm_test tests/browser
+}
+
+# --- all of it ---
+
+run_everything() { # run_everything all|default
+  local versions venv
+  versions=$(pythons "$1")
+  [[ -n $versions ]] || die "no Python that can be tested was found"
+  rm -rf "$LOGS"
+  mkdir -p "$LOGS"
+  : >"$LOGS/results"
+  venv=$(venv_of "$(head -n 1 <<<"$versions")")
+
+  say "Checks and C"
+  step "Layers" check_layers
+  c_tests
+  step "Viewer unit tests" npm_test converter/viewer
+  say "Python: $(tr '\n' ' ' <<<"$versions")"
+  test_all_pythons "$versions"
+  say "Tools and page"
+  step "Exported symbols" check_symbols "$venv"
+  step "Traces and pages of the examples" make_reports "$venv"
+  step "Command line tests" cli_tests
+  step "Independent reader" oracle_tests
+  step "Page in a browser" browser_tests
+  summary
+}
+
+case ${1-} in
+  '') install_missing $NEEDED_TO_TEST && run_everything default ;;
+  --all-pythons) install_missing $NEEDED_TO_TEST && run_everything all ;;
+  --python) test_python "$2" || true ;; # one of --all-pythons; its failure is in the results
+  -h | --help) usage ;;
+  *) usage >&2; exit 2 ;;
+esac
