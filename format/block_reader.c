@@ -76,7 +76,7 @@ static enum cptrace_status measure_zstd_block(struct input *input, size_t positi
 
 enum cptrace_status cptrace_frame_measure(struct input *input, struct frame_size *size, struct cptrace_error *error)
 {
-    size_t position;
+    size_t position = 0;
     enum cptrace_status status = parse_frame_header(input, &position, &size->content_bytes, error);
     bool last = false;
     uint32_t count = 0;

@@ -11,7 +11,8 @@
 #include "frame.h"
 #include "reader_state.h"
 
-#define PADDING_STEP_BYTES ((size_t)64 << 10)
+/* An index ends a file. Hostile bytes may begin one everywhere, each of them as long as the rest of the file. */
+#define INDEX_ATTEMPTS_MAX 64
 
 /* --- The header, SPEC.md 3 --- */
 
@@ -273,48 +274,6 @@ static enum cptrace_status take_block(struct cptrace_reader *reader, struct cptr
     return status == CPTRACE_CORRUPT ? CPTRACE_OK : status;
 }
 
-static enum cptrace_status take_index(struct cptrace_reader *reader, struct cptrace_error *error)
-{
-    struct cptrace_error reason;
-    const enum cptrace_status status = cptrace_reader_read_index(reader, &reason);
-    if (status == CPTRACE_CORRUPT || status == CPTRACE_TRUNCATED)
-        return cptrace_reader_resync(reader, &reason, error);
-    if (status != CPTRACE_OK && error)
-        *error = reason;
-    return status;
-}
-
-static enum cptrace_status take_padding(struct cptrace_reader *reader, struct cptrace_error *error)
-{
-    struct input *const input = &reader->input;
-    struct cptrace_error reason;
-    if (!cptrace_input_require(input, SKIPPABLE_HEADER_BYTES))
-        return cptrace_reader_resync(
-            reader, (cptrace_error_set(&reason, CPTRACE_TRUNCATED, input->offset, "padding: the file ends inside it"), &reason), error);
-    uint32_t left = load_u32(input_at(input) + 4);
-    cptrace_input_take(input, SKIPPABLE_HEADER_BYTES);
-    while (left > 0) {
-        const size_t step = left < PADDING_STEP_BYTES ? left : PADDING_STEP_BYTES;
-        const bool whole = cptrace_input_require(input, step);
-        const size_t have = whole ? step : input_length(input);
-        for (size_t i = 0; i < have; i++) {
-            if (input_at(input)[i] != 0) {
-                cptrace_input_take(input, i);
-                cptrace_error_set(&reason, CPTRACE_CORRUPT, input->offset, "padding: expected zeros");
-                /* The byte found may itself begin a block: a length that was flipped. */
-                return cptrace_reader_resync(reader, &reason, error);
-            }
-        }
-        if (!whole) {
-            cptrace_error_set(&reason, CPTRACE_TRUNCATED, input->offset, "padding: the file ends inside it");
-            return cptrace_reader_resync(reader, &reason, error);
-        }
-        cptrace_input_take(input, step);
-        left -= (uint32_t)step;
-    }
-    return CPTRACE_OK;
-}
-
 static enum cptrace_status take_unknown(struct cptrace_reader *reader, struct cptrace_error *error)
 {
     struct input *const input = &reader->input;
@@ -324,6 +283,55 @@ static enum cptrace_status take_unknown(struct cptrace_reader *reader, struct cp
     else
         cptrace_error_set(&reason, CPTRACE_CORRUPT, input->offset, "frame: expected a known magic number, found %08x", load_u32(input_at(input)));
     return cptrace_reader_resync(reader, &reason, error);
+}
+
+static enum cptrace_status take_index(struct cptrace_reader *reader, struct cptrace_error *error)
+{
+    struct cptrace_error reason;
+    if (reader->index_attempts == INDEX_ATTEMPTS_MAX)
+        return take_unknown(reader, error);
+    reader->index_attempts++;
+    const enum cptrace_status status = cptrace_reader_read_index(reader, &reason);
+    if (status == CPTRACE_CORRUPT || status == CPTRACE_TRUNCATED)
+        return cptrace_reader_resync(reader, &reason, error);
+    if (status != CPTRACE_OK && error)
+        *error = reason;
+    return status;
+}
+
+static enum cptrace_status padding_truncated(struct cptrace_reader *reader, struct cptrace_error *error)
+{
+    struct cptrace_error reason;
+    cptrace_error_set(&reason, CPTRACE_TRUNCATED, reader->input.offset, "padding: the file ends inside it");
+    return cptrace_reader_resync(reader, &reason, error);
+}
+
+/* Zeros are taken as they come. What is not zero may begin a block, when it is the length that is wrong: it is looked at next. */
+static enum cptrace_status take_padding(struct cptrace_reader *reader, struct cptrace_error *error)
+{
+    struct input *const input = &reader->input;
+    const uint64_t from = input->offset;
+    if (!cptrace_input_require(input, SKIPPABLE_HEADER_BYTES))
+        return padding_truncated(reader, error);
+    uint32_t left = load_u32(input_at(input) + 4);
+    cptrace_input_take(input, SKIPPABLE_HEADER_BYTES);
+    while (left > 0) {
+        if (!cptrace_input_require(input, 1))
+            return padding_truncated(reader, error);
+        const size_t step = left < input_length(input) ? left : input_length(input);
+        size_t zeros = 0;
+        while (zeros < step && input_at(input)[zeros] == 0)
+            zeros++;
+        cptrace_input_take(input, zeros);
+        if (zeros < step) {
+            struct cptrace_error reason;
+            cptrace_error_set(&reason, CPTRACE_CORRUPT, input->offset, "padding: expected zeros");
+            cptrace_reader_add_damage(reader, from, input->offset - from, 0, &reason);
+            return CPTRACE_OK;
+        }
+        left -= (uint32_t)step;
+    }
+    return CPTRACE_OK;
 }
 
 static enum cptrace_status take_tail(struct cptrace_reader *reader)

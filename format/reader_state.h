@@ -21,6 +21,7 @@ struct cptrace_reader {
     struct pair_list info, end_info;
     struct cptrace_end end;
     bool has_index;
+    int index_attempts;
     uint64_t event_count;
 
     struct cptrace_block_entry *entries;

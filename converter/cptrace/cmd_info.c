@@ -39,6 +39,19 @@ static bool has_prefix(const struct cptrace_info_pair *pair, const char *prefix)
     return pair->key.length >= strlen(prefix) && memcmp(pair->key.bytes, prefix, strlen(prefix)) == 0;
 }
 
+/* In the largest unit that keeps it above 1: "12.413 s", "83.1 us". */
+static void print_duration(uint64_t ns)
+{
+    if (ns < 1000)
+        printf("%" PRIu64 " ns", ns);
+    else if (ns < 1000000)
+        printf("%.3f us", (double)ns * 1e-3);
+    else if (ns < 1000000000)
+        printf("%.3f ms", (double)ns * 1e-6);
+    else
+        printf("%.3f s", (double)ns * 1e-9);
+}
+
 /* "2026-11-24T09:12:00.123456789Z" */
 static void format_utc(char *text, size_t capacity, uint64_t utc_ns)
 {
@@ -222,7 +235,9 @@ static void print_text(const struct trace *trace, const struct replay_result *re
     print_row("run", trace_info(trace, "name"));
     print_command(facts);
     printf("start        %s\n", start);
-    printf("wall time    %.6f s\n", (double)result->wall_ns * 1e-9);
+    printf("wall time    ");
+    print_duration(result->wall_ns);
+    putchar('\n');
     printf("calls        %" PRIu64 " of %" PRIu64 " functions on %zu path%s\n", result->call_count, result->called_function_count,
            result->path_count - 1, result->path_count == 2 ? "" : "s");
     printf("lanes        %zu\n", facts->definitions->lane_count);

@@ -112,6 +112,11 @@ static size_t escape_sequence(char *to, const unsigned char *s, size_t length)
         return escape_ascii(to, s[0]);
     if (length == 3 && s[0] == 0xED && s[1] >= 0xA0)
         return escape_unit(to, 0xD000u | (s[1] & 0x3Fu) << 6 | (s[2] & 0x3Fu));
+    /* NEL, LS and PS end a line for some readers (Python's splitlines), which would cut NDJSON. */
+    if (length == 2 && s[0] == 0xC2 && s[1] == 0x85)
+        return escape_unit(to, 0x85);
+    if (length == 3 && s[0] == 0xE2 && s[1] == 0x80 && (s[2] == 0xA8 || s[2] == 0xA9))
+        return escape_unit(to, 0x2000u | (s[2] & 0x3Fu));
     memcpy(to, s, length);
     return length;
 }

@@ -1,6 +1,7 @@
 #include "drainer.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -10,14 +11,14 @@
 /* One list of open runs: guarded by `mutex`, which is held during a round, so that removing a run waits for the round to end. */
 static struct rec_mutex *mutex;
 static struct rec_bell *bell;
-static bool is_running;
+static struct rec_os_thread *thread; /* NULL: not running. Changed with the GIL */
+static atomic_bool must_end;
 struct rec_run *rec_open_runs;
 
-static void drain_forever(void *unused)
+static void drain_until_told(void)
 {
-    (void)unused;
-    for (;;) {
-        rec_bell_wait(bell, 0);
+    while (!atomic_load(&must_end)) {
+        rec_bell_wait(bell);
         rec_mutex_lock(mutex);
         for (struct rec_run *run = rec_open_runs; run; run = run->next_open)
             rec_run_drain_full_lanes(run);
@@ -25,24 +26,12 @@ static void drain_forever(void *unused)
     }
 }
 
-static int start(void)
-{
-    if (!mutex)
-        mutex = rec_mutex_create();
-    if (!bell)
-        bell = rec_bell_create();
-    if (!mutex || !bell)
-        return ENOMEM;
-    int status = rec_thread_start(drain_forever, NULL);
-    is_running = status == 0;
-    return status;
-}
-
 int rec_drainer_add(struct rec_run *run)
 {
-    int status = is_running ? 0 : start();
-    if (status)
-        return status;
+    if (!mutex && !(mutex = rec_mutex_create()))
+        return ENOMEM;
+    if (!bell && !(bell = rec_bell_create()))
+        return ENOMEM;
     rec_mutex_lock(mutex);
     run->next_open = rec_open_runs;
     rec_open_runs = run;
@@ -61,13 +50,30 @@ void rec_drainer_remove(struct rec_run *run)
     rec_mutex_unlock(mutex);
 }
 
-void rec_drainer_wake(void) { rec_bell_ring(bell); }
+void rec_drainer_wake(void)
+{
+    if (!thread) {
+        atomic_store(&must_end, false);
+        if (rec_os_thread_start(drain_until_told, &thread) != 0)
+            return;
+    }
+    rec_bell_ring(bell);
+}
 
-/* The thread does not exist in the child, and the locks may have been held: they are left behind. */
+void rec_drainer_pause(void)
+{
+    if (!thread)
+        return;
+    atomic_store(&must_end, true);
+    rec_bell_ring(bell);
+    rec_os_thread_join(thread);
+    thread = NULL;
+}
+
 void rec_drainer_forget_after_fork(void)
 {
-    is_running = false;
-    mutex = NULL;
+    thread = NULL;
+    mutex = NULL; /* it may have been held */
     bell = NULL;
     rec_open_runs = NULL;
 }

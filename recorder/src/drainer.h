@@ -1,12 +1,18 @@
-/* The one background thread of the process that empties rings. Plain C: it never touches Python. */
+/* The one background thread of the process that empties rings. Plain C: it never touches Python. It is started when a ring first fills up. */
 #ifndef REC_DRAINER_H
 #define REC_DRAINER_H
 
 struct rec_run;
 
-int rec_drainer_add(struct rec_run *run); /* starts the thread at first; 0 or an errno value */
+int rec_drainer_add(struct rec_run *run);     /* 0 or an errno value */
 void rec_drainer_remove(struct rec_run *run); /* returns when the drainer does not use it any more */
+
+/* Asks for a round. When no thread can be had, the recording threads drain their own rings as they fill. */
 void rec_drainer_wake(void);
+
+/* Ends the thread until it is woken again. Before a fork: no lock is then held by a thread that the child does not have, and Python, which
+ * counts threads there, has nothing to warn about. */
+void rec_drainer_pause(void);
 void rec_drainer_forget_after_fork(void);
 
 #endif

@@ -29,12 +29,14 @@ void rec_file_facts(const char *path, uint64_t *size_bytes, uint64_t *mtime_ns);
 int rec_map_shared(int file, uint64_t offset, size_t length, void **address);
 void rec_unmap(void *address, size_t length);
 
-/* One background thread with a bell. */
-struct rec_bell; /* a condition that stays rung until it is heard */
+/* A bell: stays rung until it is heard. */
+struct rec_bell;
 struct rec_bell *rec_bell_create(void);
 void rec_bell_ring(struct rec_bell *bell);
-void rec_bell_wait(struct rec_bell *bell, uint64_t timeout_ns); /* 0: no timeout */
-int rec_thread_start(void (*body)(void *), void *argument);
+void rec_bell_wait(struct rec_bell *bell);
+struct rec_os_thread;
+int rec_os_thread_start(void (*body)(void), struct rec_os_thread **thread); /* 0 or an errno value */
+void rec_os_thread_join(struct rec_os_thread *thread); /* waits for its end and frees it */
 
 struct rec_mutex;
 struct rec_mutex *rec_mutex_create(void); /* NULL: no memory */
@@ -42,8 +44,8 @@ void rec_mutex_free(struct rec_mutex *mutex);
 void rec_mutex_lock(struct rec_mutex *mutex);
 void rec_mutex_unlock(struct rec_mutex *mutex);
 
-/* Runs `body` in the child right after every fork of this process, before any Python code. */
-int rec_platform_on_fork_child(void (*body)(void));
+/* Runs `before` in the process that is about to fork, and `in_child` in the child, before any Python code. */
+int rec_platform_on_fork(void (*before)(void), void (*in_child)(void));
 /* Runs `body` with value when the calling thread ends. */
 int rec_platform_on_thread_end(void (*body)(void *), void *value);
 

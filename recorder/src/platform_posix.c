@@ -208,13 +208,7 @@ struct rec_bell *rec_bell_create(void)
     if (!bell)
         return NULL;
     pthread_mutex_init(&bell->mutex, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-#ifndef __APPLE__
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-#endif
-    pthread_cond_init(&bell->condition, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&bell->condition, NULL);
     return bell;
 }
 
@@ -226,65 +220,56 @@ void rec_bell_ring(struct rec_bell *bell)
     pthread_mutex_unlock(&bell->mutex);
 }
 
-static struct timespec deadline_in(uint64_t timeout_ns)
+void rec_bell_wait(struct rec_bell *bell)
 {
-#ifdef __APPLE__
-    uint64_t at = rec_platform_utc_ns() + timeout_ns;
-#else
-    uint64_t at = rec_platform_monotonic_ns() + timeout_ns;
-#endif
-    return (struct timespec){.tv_sec = (time_t)(at / 1000000000u), .tv_nsec = (long)(at % 1000000000u)};
-}
-
-void rec_bell_wait(struct rec_bell *bell, uint64_t timeout_ns)
-{
-    struct timespec deadline = deadline_in(timeout_ns);
-    int status = 0;
     pthread_mutex_lock(&bell->mutex);
-    while (!bell->rung && status != ETIMEDOUT)
-        status = timeout_ns ? pthread_cond_timedwait(&bell->condition, &bell->mutex, &deadline)
-                            : pthread_cond_wait(&bell->condition, &bell->mutex);
+    while (!bell->rung)
+        pthread_cond_wait(&bell->condition, &bell->mutex);
     bell->rung = false;
     pthread_mutex_unlock(&bell->mutex);
 }
 
-struct thread_start {
-    void (*body)(void *);
-    void *argument;
+struct rec_os_thread {
+    pthread_t id;
+    void (*body)(void);
 };
 
 static void *thread_main(void *argument)
 {
-    struct thread_start start = *(struct thread_start *)argument;
-    free(argument);
 #ifdef __linux__
     pthread_setname_np(pthread_self(), "callprofiler");
 #endif
-    start.body(start.argument);
+    ((struct rec_os_thread *)argument)->body();
     return NULL;
 }
 
-int rec_thread_start(void (*body)(void *), void *argument)
+int rec_os_thread_start(void (*body)(void), struct rec_os_thread **thread)
 {
-    struct thread_start *start = malloc(sizeof *start);
-    if (!start)
+    struct rec_os_thread *started = malloc(sizeof *started);
+    if (!started)
         return ENOMEM;
-    *start = (struct thread_start){body, argument};
+    started->body = body;
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attributes, 256 * 1024);
     /* The program's signals are for the program's threads. */
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    pthread_t thread;
-    int status = pthread_create(&thread, &attributes, thread_main, start);
+    int status = pthread_create(&started->id, &attributes, thread_main, started);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     if (status)
-        free(start);
+        free(started);
+    else
+        *thread = started;
     return status;
+}
+
+void rec_os_thread_join(struct rec_os_thread *thread)
+{
+    pthread_join(thread->id, NULL);
+    free(thread);
 }
 
 struct rec_mutex {
@@ -310,7 +295,7 @@ void rec_mutex_free(struct rec_mutex *mutex)
 void rec_mutex_lock(struct rec_mutex *mutex) { pthread_mutex_lock(&mutex->mutex); }
 void rec_mutex_unlock(struct rec_mutex *mutex) { pthread_mutex_unlock(&mutex->mutex); }
 
-int rec_platform_on_fork_child(void (*body)(void)) { return pthread_atfork(NULL, NULL, body); }
+int rec_platform_on_fork(void (*before)(void), void (*in_child)(void)) { return pthread_atfork(before, NULL, in_child); }
 
 static pthread_key_t thread_end_key;
 static pthread_once_t thread_end_once = PTHREAD_ONCE_INIT;

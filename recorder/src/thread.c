@@ -24,7 +24,7 @@ static void on_fork_child(void)
     rec_drainer_forget_after_fork();
 }
 
-int rec_threads_start(void) { return rec_platform_on_fork_child(on_fork_child); }
+int rec_threads_start(void) { return rec_platform_on_fork(rec_drainer_pause, on_fork_child); }
 
 void rec_thread_switch_on(struct rec_thread *thread, struct rec_lane *lane)
 {
