@@ -77,19 +77,22 @@ static enum exit_code verdict(const struct trace *trace, const struct replay_res
 {
     const struct trace_facts *facts = trace_facts(trace);
     const bool agree = totals_agree(facts, result);
+    const bool cut = facts->cut || !facts->has_index; /* SPEC.md 2: a file without index is cut */
     if (!quiet) {
         print_damage(trace);
         if (!agree)
             printf("damaged: the end block counts %" PRIu64 " events, found %" PRIu64 "\n", facts->end->event_count, result->event_count);
         if (facts->cut)
             printf("cut: no end after offset 0x%" PRIx64 ", %" PRIu64 " ns into the run\n", facts->bytes, facts->wall_ns);
+        else if (!facts->has_index)
+            printf("cut: the index after the end block is missing; no event is\n");
         printf("%s: %zu blocks, %" PRIu64 " events, %" PRIu64 " calls, %" PRIu64 " bytes\n",
-               facts->damage_count > 0 || !agree ? "damaged" : facts->cut ? "cut" : "whole", facts->block_count, result->event_count,
+               facts->damage_count > 0 || !agree ? "damaged" : cut ? "cut" : "whole", facts->block_count, result->event_count,
                result->call_count, facts->bytes);
     }
     if (facts->damage_count > 0 || !agree)
         return EXIT_CODE_INVALID;
-    return facts->cut ? EXIT_CODE_PARTIAL : EXIT_CODE_OK;
+    return cut ? EXIT_CODE_PARTIAL : EXIT_CODE_OK;
 }
 
 static enum exit_code run_check(const char *path, struct trace *trace, bool quiet)

@@ -25,61 +25,59 @@ struct block_feed {
     bool stop;
 };
 
-static void blame(struct fed_block *block, uint64_t offset, const char *what, uint32_t number)
+static void blame(struct fed_block *block, const char *what, uint32_t number)
 {
     block->status = CPTRACE_CORRUPT;
-    block->error = (struct cptrace_error){.status = CPTRACE_CORRUPT, .offset = offset};
+    block->error = (struct cptrace_error){.status = CPTRACE_CORRUPT, .offset = block->entry->offset};
     snprintf(block->error.message, sizeof block->error.message, "expected a defined %s, found number %u", what, number);
 }
 
-/* The number to use for a function; CPTRACE_NO_NUMBER: undefined, and the file is not known to be damaged. */
-static uint32_t known_function(const struct trace *trace, uint32_t function)
+/* All numbers that nothing defines become the unknown function. */
+static void replace_unknown_functions(const struct trace *trace, struct cptrace_events *events)
 {
-    return function < trace->definitions.function_count ? function : trace->unknown_function;
+    const uint32_t unknown = trace->unknown_function;
+    for (size_t i = 0; i < events->open_count; ++i) {
+        if (events->open[i].function > unknown)
+            events->open[i].function = unknown;
+    }
+    for (size_t i = 0; i < events->start_count; ++i) {
+        if (events->starts[i].function > unknown)
+            events->starts[i].function = unknown;
+    }
+    for (size_t i = 0; i < events->event_count; ++i) {
+        if (events->events[i].op == CPTRACE_OP_CALL && events->events[i].value > unknown)
+            events->events[i].value = unknown;
+    }
+}
+
+static void ticks_to_run_ns(const struct trace *trace, struct cptrace_events *events)
+{
+    for (size_t i = 0; i < events->open_count; ++i)
+        events->open[i].start_tick = trace_run_ns(trace, events->open[i].start_tick);
+    for (size_t i = 0; i < events->start_count; ++i)
+        events->starts[i].start_tick = trace_run_ns(trace, events->starts[i].start_tick);
+    for (size_t i = 0; i < events->event_count; ++i)
+        events->events[i].tick = trace_run_ns(trace, events->events[i].tick);
+    events->first_tick = trace_run_ns(trace, events->first_tick);
+    events->last_tick = trace_run_ns(trace, events->last_tick);
 }
 
 /* Ticks become time here, and numbers become safe to index with, because this thread has time to spare. */
 static void translate(const struct trace *trace, struct fed_block *block)
 {
     struct cptrace_events *events = &block->events;
+    const bool undefined = events->function_limit > trace->definitions.function_count;
     if (events->lane >= trace->definitions.lane_count) {
-        blame(block, block->entry->offset, "lane", events->lane);
+        blame(block, "lane", events->lane);
         return;
     }
-    for (size_t i = 0; i < events->open_count; ++i) {
-        struct cptrace_open_call *open = &events->open[i];
-        const uint32_t function = known_function(trace, open->function);
-        if (function == CPTRACE_NO_NUMBER) {
-            blame(block, block->entry->offset, "function", open->function);
-            return;
-        }
-        open->function = function;
-        open->start_tick = trace_run_ns(trace, open->start_tick);
+    if (undefined && trace->unknown_function == CPTRACE_NO_NUMBER) {
+        blame(block, "function", events->function_limit - 1);
+        return;
     }
-    for (size_t i = 0; i < events->start_count; ++i) {
-        struct cptrace_activation_start *start = &events->starts[i];
-        const uint32_t function = known_function(trace, start->function);
-        if (function == CPTRACE_NO_NUMBER) {
-            blame(block, block->entry->offset, "function", start->function);
-            return;
-        }
-        start->function = function;
-        start->start_tick = trace_run_ns(trace, start->start_tick);
-    }
-    for (size_t i = 0; i < events->event_count; ++i) {
-        struct cptrace_event *event = &events->events[i];
-        event->tick = trace_run_ns(trace, event->tick);
-        if (event->op != CPTRACE_OP_CALL)
-            continue;
-        const uint32_t function = known_function(trace, event->value);
-        if (function == CPTRACE_NO_NUMBER) {
-            blame(block, block->entry->offset, "function", event->value);
-            return;
-        }
-        event->value = function;
-    }
-    events->first_tick = trace_run_ns(trace, events->first_tick);
-    events->last_tick = trace_run_ns(trace, events->last_tick);
+    if (undefined)
+        replace_unknown_functions(trace, events);
+    ticks_to_run_ns(trace, events);
 }
 
 static void decode(struct block_feed *feed, struct fed_block *block, const struct cptrace_block_entry *entry)

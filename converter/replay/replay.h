@@ -21,7 +21,7 @@ void trace_close(struct trace *trace); /* NULL is fine */
 struct trace_facts {
     uint16_t format_version;
     bool complete;              /* has its end block, and nothing is damaged or missing */
-    bool cut;                   /* no end block */
+    bool cut;                   /* no end block, or the file stops inside a frame */
     uint64_t damaged_blocks;    /* blocks lost or unreadable */
     uint64_t bytes;             /* of the file */
     uint64_t start_utc_ns;
@@ -38,6 +38,7 @@ struct trace_facts {
     const struct cptrace_block_entry *blocks; /* every valid block, in file order */
     size_t block_count;
     const struct cptrace_end *end;
+    bool has_index;
 };
 const struct trace_facts *trace_facts(const struct trace *trace); /* call_count is exact after a replay, before it when the end block says it */
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import builtins
+import contextlib
 import importlib.util
 import io
 import os
+import signal
 import sys
 import types
 
@@ -19,8 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
     if options.command is None:
-        parser.print_help()
-        return 2
+        parser.error("name a command, such as run")
     rest = options.program
     if options.module is None and not rest:
         parser.error("run: name a script, or a module with -m")
@@ -83,14 +84,30 @@ def _new_main(**attributes) -> types.ModuleType:
 
 
 def _execute(options: argparse.Namespace, name: str, code: types.CodeType, module: types.ModuleType) -> int:
-    """Runs the code; SystemExit and exceptions leave as they do from any program."""
-    if is_off():
-        _recorder.execute(code, module.__dict__)
-        return 0
+    """Runs the code. SystemExit leaves as from any program; another exception is shown without our own frames."""
     settings = Settings(name, "script", function="<module>", output_dir=options.output_dir, quiet=options.quiet)
-    with _recorder.Run(settings, _recorder.CALL, True):
-        _recorder.execute(code, module.__dict__)
+    recording = contextlib.nullcontext() if is_off() else _recorder.Run(settings, _recorder.CALL, True)
+    try:
+        with recording:
+            _recorder.execute(code, module.__dict__)
+    except SystemExit:
+        raise
+    except BaseException as error:
+        return _show_uncaught(error)
     return 0
+
+
+def _show_uncaught(error: BaseException) -> int:
+    """As the interpreter shows what a program does not catch."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+        trace = trace.tb_next
+    error.__traceback__ = trace
+    sys.excepthook(type(error), error, trace)
+    if isinstance(error, KeyboardInterrupt):
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    return 1
 
 
 if __name__ == "__main__":

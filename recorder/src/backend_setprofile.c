@@ -65,10 +65,14 @@ static bool leaves_by_yield(PyFrameObject *frame, PyCodeObject *code)
     unsigned opcode, operand;
     if (!(code->co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR)) || !instruction_of(frame, code, &opcode, &operand))
         return false;
-#if PY_VERSION_HEX >= 0x030b0000
-    return opcode == YIELD_VALUE;
+    if (opcode == YIELD_VALUE)
+        return true;
+#if PY_VERSION_HEX < 0x030b0000
+    /* YIELD_FROM steps back by one when it suspends, so that it is executed again. */
+    const int next = (PY_VERSION_HEX >= 0x030a0000 ? frame->f_lasti * 2 : frame->f_lasti) + 2;
+    return opcode != RETURN_VALUE && next < PyBytes_GET_SIZE(code->co_code) && PyBytes_AS_STRING(code->co_code)[next] == YIELD_FROM;
 #else
-    return opcode == YIELD_VALUE || opcode == YIELD_FROM;
+    return false;
 #endif
 }
 

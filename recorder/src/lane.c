@@ -35,7 +35,7 @@ uint64_t rec_lane_make_room(struct rec_lane *lane, uint64_t slot_count)
         head = atomic_load_explicit(&lane->ring->head, memory_order_relaxed);
         tail = atomic_load_explicit(&lane->ring->tail, memory_order_acquire);
         capacity = lane->mask + 1; /* helping may have given a larger ring */
-    } else if (head - tail >= capacity / 2)
+    } else if (!lane->may_grow && head - tail >= capacity / 2)
         rec_drainer_wake();
     set_limit(lane, head, tail);
     if (lane->limit < head + slot_count)

@@ -21,6 +21,7 @@ struct rec_lane {
     const void *root_frame;
     struct rec_lane *outer; /* the next run that is recorded on this thread, while this one is on */
     bool is_on;
+    bool may_grow; /* it has its first, small ring, and the next full one brings a large one */
 
     struct rec_run *run;
     struct rec_thread *thread;

@@ -64,7 +64,7 @@ void rec_run_drain_full_lanes(struct rec_run *run)
 {
     rec_mutex_lock(run->mutex);
     for (struct rec_lane *lane = run->lanes; lane; lane = lane->next_of_run)
-        if (used_slots(lane) >= (lane->mask + 1) / 2 && lane->mask + 1 > FIRST_RING_SLOTS)
+        if (!lane->may_grow && used_slots(lane) >= (lane->mask + 1) / 2)
             drain(run, lane);
     rec_mutex_unlock(run->mutex);
 }
@@ -73,20 +73,18 @@ void rec_run_drain_full_lanes(struct rec_run *run)
 
 static size_t ring_bytes(uint64_t slot_count) { return CPTRACE_RING_HEADER_BYTES + slot_count * sizeof(struct cptrace_ring_slot); }
 
-/* Appends a region to the ring file. NULL with the run failed. */
-static struct cptrace_ring *map_ring(struct rec_run *run, uint64_t slot_count)
+/* Appends a region to the ring file: 0 or an errno value. */
+static int map_ring(struct rec_run *run, uint64_t slot_count, struct cptrace_ring **ring)
 {
     void *address;
     int status = rec_map_shared(run->ring_file, run->ring_file_bytes, ring_bytes(slot_count), &address);
-    if (status) {
-        rec_run_fail(run, run->ring_path, strerror(status));
-        return NULL;
-    }
+    if (status)
+        return status;
     run->ring_file_bytes += ring_bytes(slot_count);
-    struct cptrace_ring *ring = address;
-    ring->file_id = run->file_id;
-    ring->capacity_slots = slot_count;
-    return ring;
+    *ring = address;
+    (*ring)->file_id = run->file_id;
+    (*ring)->capacity_slots = slot_count;
+    return 0;
 }
 
 static void use_ring(struct rec_lane *lane, struct cptrace_ring *ring)
@@ -99,13 +97,14 @@ static void use_ring(struct rec_lane *lane, struct cptrace_ring *ring)
     lane->limit = head;
 }
 
-/* A larger ring in place of a full one, with what it held. The new region counts (magic) before the old one ceases to. */
-static void enlarge_ring(struct rec_run *run, struct rec_lane *lane)
+/* A larger ring in place of a full one, with what it held. The new region counts (magic) before the old one ceases to. When the disk has no
+ * room for it, the small one serves on. */
+static bool enlarge_ring(struct rec_run *run, struct rec_lane *lane)
 {
-    struct cptrace_ring *old = lane->ring;
-    struct cptrace_ring *larger = map_ring(run, lane->number < LARGE_RING_LANES ? LARGE_RING_SLOTS : MIDDLE_RING_SLOTS);
-    if (!larger)
-        return;
+    struct cptrace_ring *old = lane->ring, *larger;
+    lane->may_grow = false;
+    if (map_ring(run, lane->number < LARGE_RING_LANES ? LARGE_RING_SLOTS : MIDDLE_RING_SLOTS, &larger) != 0)
+        return false;
     uint64_t head = atomic_load(&old->head), tail = atomic_load(&old->tail);
     for (uint64_t slot = tail; slot < head; slot++)
         cptrace_ring_slots(larger)[slot & (larger->capacity_slots - 1)] = lane->slots[slot & lane->mask];
@@ -118,15 +117,14 @@ static void enlarge_ring(struct rec_run *run, struct rec_lane *lane)
     old->magic = 0;
     rec_unmap(old, lane->ring_bytes);
     use_ring(lane, larger);
+    return true;
 }
 
 void rec_run_help(struct rec_lane *lane)
 {
     struct rec_run *run = lane->run;
     rec_mutex_lock(run->mutex);
-    if (lane->mask + 1 == FIRST_RING_SLOTS)
-        enlarge_ring(run, lane);
-    else {
+    if (!lane->may_grow || !enlarge_ring(run, lane)) {
         run->helped_count++;
         drain(run, lane);
     }
@@ -145,8 +143,12 @@ struct rec_lane *rec_run_lane(struct rec_run *run, struct rec_thread *thread)
     if (!lane)
         return NULL;
     rec_mutex_lock(run->mutex);
-    struct cptrace_ring *ring = map_ring(run, FIRST_RING_SLOTS);
-    if (ring) {
+    struct cptrace_ring *ring = NULL;
+    int status = map_ring(run, FIRST_RING_SLOTS, &ring);
+    if (status)
+        rec_run_fail(run, run->ring_path, strerror(status));
+    else {
+        lane->may_grow = true;
         ring->lane = lane->number = run->lane_count++;
         ring->os_thread_id = thread_id;
         rec_platform_thread_name(ring->thread_name, sizeof ring->thread_name);
@@ -220,6 +222,32 @@ static void free_paths(struct rec_run *run)
     run->final_path = run->part_path = run->ring_path = NULL;
 }
 
+/* Where the search for a free name begins: after the name that this process took last, if that was the same one. A function that runs a thousand
+ * times a second would otherwise look at all names before. */
+static unsigned first_attempt(const char *folder, const char *name, const char *stamp, unsigned taken)
+{
+    static char last[512];
+    static unsigned last_attempt;
+    char now[sizeof last];
+    snprintf(now, sizeof now, "%s/%s/%s", stamp, name, folder);
+    if (taken) {
+        memcpy(last, now, sizeof last);
+        last_attempt = taken;
+    }
+    return strcmp(now, last) == 0 ? last_attempt + 1 : 1;
+}
+
+static int create_part(struct rec_run *run)
+{
+    if (rec_file_exists(run->final_path))
+        return EEXIST;
+    int status = rec_file_create_new(run->part_path, &run->part_file);
+    if (status != ENOENT)
+        return status;
+    status = rec_directory_create(run->folder);
+    return status ? status : rec_file_create_new(run->part_path, &run->part_file);
+}
+
 /* Takes the first free name: neither the final nor the unfinished file exists. 0 or an errno value. */
 static int create_files(struct rec_run *run, const char *name)
 {
@@ -228,18 +256,20 @@ static int create_files(struct rec_run *run, const char *name)
     struct tm local;
     localtime_r(&now, &local);
     strftime(stamp, sizeof stamp, "%Y%m%d_%H%M%S", &local);
+    unsigned attempt = first_attempt(run->folder, name, stamp, 0);
     int status = EEXIST;
-    for (unsigned attempt = 1; status == EEXIST && attempt < 1000000; attempt++) {
+    for (; status == EEXIST; attempt++) {
         free_paths(run);
         run->final_path = format_path(run->folder, name, stamp, attempt);
         run->part_path = run->final_path ? with_suffix(run->final_path, ".part") : NULL;
         run->ring_path = run->final_path ? with_suffix(run->final_path, ".ring") : NULL;
         if (!run->part_path || !run->ring_path)
             return ENOMEM;
-        status = rec_file_exists(run->final_path) ? EEXIST : rec_file_create_new(run->part_path, &run->part_file);
+        status = create_part(run);
     }
     if (status)
         return status;
+    first_attempt(run->folder, name, stamp, attempt - 1);
     status = rec_file_create_new(run->ring_path, &run->ring_file);
     if (status == EEXIST) /* left by a dead run whose .part was taken away */
         status = rec_file_remove(run->ring_path) ? EEXIST : rec_file_create_new(run->ring_path, &run->ring_file);
@@ -314,9 +344,7 @@ static bool fill(struct rec_run *run, const struct rec_run_options *options, cha
         snprintf(error, REC_RUN_ERROR_MAX, "no memory");
         return false;
     }
-    int status = rec_directory_create(run->folder);
-    if (status == 0)
-        status = create_files(run, options->name);
+    int status = create_files(run, options->name);
     if (status) {
         snprintf(error, REC_RUN_ERROR_MAX, "%s: %s", run->part_path ? run->part_path : run->folder, strerror(status));
         return false;
@@ -351,12 +379,7 @@ struct rec_run *rec_run_open(const struct rec_run_options *options, char error[R
         run->is_open = true;
         return run;
     }
-    if (run->part_file >= 0)
-        rec_file_remove(run->part_path);
-    if (run->ring_file >= 0)
-        rec_file_remove(run->ring_path);
-    close_files(run);
-    rec_run_free(run);
+    rec_run_discard(run);
     return NULL;
 }
 
@@ -403,6 +426,20 @@ int rec_run_close(struct rec_run *run, const char *outcome)
     }
     free_lanes(run);
     return atomic_load(&run->has_failed) ? -1 : 0;
+}
+
+void rec_run_discard(struct rec_run *run)
+{
+    if (run->is_open) {
+        run->is_open = false;
+        rec_drainer_remove(run);
+    }
+    if (run->part_file >= 0)
+        rec_file_remove(run->part_path);
+    if (run->ring_file >= 0)
+        rec_file_remove(run->ring_path);
+    close_files(run);
+    rec_run_free(run);
 }
 
 void rec_run_free(struct rec_run *run)

@@ -55,6 +55,9 @@ struct rec_run *rec_run_open(const struct rec_run_options *options, char error[R
 int rec_run_close(struct rec_run *run, const char *outcome);
 void rec_run_free(struct rec_run *run); /* closed before */
 
+/* Removes the files of a run in which nothing was recorded, and frees it. */
+void rec_run_discard(struct rec_run *run);
+
 /* This thread's lane in the run, made when it is new; NULL when the run has failed or there is no memory. */
 struct rec_lane *rec_run_lane(struct rec_run *run, struct rec_thread *thread);
 

@@ -195,6 +195,17 @@ static void close_run(struct rec_run_object *self, const char *outcome)
     rec_run_free(run);
 }
 
+/* The run could not begin: nothing of it stays. */
+static void drop_run(struct rec_run_object *self)
+{
+    struct rec_run *run = self->run;
+    self->run = NULL;
+    rec_backend_release(&rec_this_thread);
+    leave_context(self);
+    forget_open(self);
+    rec_run_discard(run);
+}
+
 static PyObject *run_enter(struct rec_run_object *self, PyObject *unused)
 {
     (void)unused;
@@ -214,7 +225,7 @@ static PyObject *run_enter(struct rec_run_object *self, PyObject *unused)
     remember_open(self);
     if ((self->uses_context && enter_context(self) < 0) || (self->mode != REC_RUN_DRIVEN && switch_on(self) < 0)) {
         warn_of_exception("not recording");
-        close_run(self, "failed");
+        drop_run(self);
     }
     return (PyObject *)self;
 }

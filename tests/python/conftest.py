@@ -128,9 +128,10 @@ class Tree:
     def children(self, call):
         return [child for child in self.calls if child["parent"] == call["id"]]
 
-    def outline(self, call, ignore=()):
-        """The call and all below it as nested (name, [children])."""
-        below = [self.outline(child, ignore) for child in self.children(call) if short(child) not in ignore]
+    def outline(self, call):
+        """The call and all below it as nested (name, [children]), without builtins: which of them are calls of their own
+        (a type that is called, for one) differs between the interpreter's two interfaces."""
+        below = [self.outline(child) for child in self.children(call) if child["category"] != "builtin"]
         return (short(call), below)
 
 

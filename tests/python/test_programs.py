@@ -82,7 +82,7 @@ def test_installed_application_run_as_module(command, tmp_path):
     calls = read_calls(trace)
     assert len(calls) > 5000
     third_party = {call["library"] for call in calls if call["category"] == "third-party"}
-    assert "markdown-it-py" in third_party
+    assert "markdown_it" in third_party
     assert_balanced(calls)
 
 

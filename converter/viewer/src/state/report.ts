@@ -15,6 +15,7 @@ export type Mode = 'merged' | 'calls';
 export type Theme = 'auto' | 'light' | 'dark';
 
 const OPENED_AT_FIRST = 24; // levels of the slowest path
+const ROWS_AT_FIRST = 40;
 
 export class Report {
   readonly tree: PathTree;
@@ -50,9 +51,7 @@ export class Report {
   /** The first rows: the slowest path open, as far as it is short. */
   async start(selectedKey: string): Promise<void> {
     await this.rows.reset(this.source());
-    const chain = this.slowestPath.slice(0, OPENED_AT_FIRST);
-    if (this.mode.value === 'merged') await this.rows.reveal(chain.map((path) => `p${path}`));
-    else await this.openSingleRoot();
+    await this.openFirst();
     if (!selectedKey || !(await this.revealKey(selectedKey))) this.selectIndex(0);
   }
 
@@ -95,8 +94,7 @@ export class Report {
     this.mode.value = mode;
     await this.guard(async () => {
       await this.rows.reset(this.source());
-      if (mode === 'calls') await this.openSingleRoot();
-      else await this.rows.reveal(this.slowestPath.slice(0, OPENED_AT_FIRST).map((path) => `p${path}`));
+      await this.openFirst();
     });
     if (mode === 'merged' && before?.call) await this.revealPath(before.path);
     else this.selectIndex(0);
@@ -192,8 +190,20 @@ export class Report {
     this.selectIndex(Math.max(0, this.rows.indexOf(key)));
   }
 
-  private async openSingleRoot(): Promise<void> {
-    if (this.rows.rows.length === 1) await this.rows.expand(this.rows.rows[0]);
+  /** What is open at first: the slowest path, then the largest rows as long as all fits a screen; of every call, the longest root. */
+  private async openFirst(): Promise<void> {
+    const { paths } = this.trace;
+    const total = (row: Row) => (row.call ? row.call.endNs - row.call.startNs : paths.totalNs[row.path]);
+    const largestClosed = () => this.rows.rows
+      .filter((row) => row.expandable && !row.expanded && row.kind !== 'more')
+      .reduce<Row | null>((best, row) => (!best || total(row) > total(best) ? row : best), null);
+    if (this.mode.value === 'merged') await this.rows.reveal(this.slowestPath.slice(0, OPENED_AT_FIRST).map((path) => `p${path}`));
+    for (let steps = 0; steps < ROWS_AT_FIRST && this.rows.rows.length < ROWS_AT_FIRST; steps++) {
+      const row = largestClosed();
+      const children = row && this.mode.value === 'merged' ? this.tree.childCount(row.path) : 0;
+      if (!row || this.rows.rows.length + children > ROWS_AT_FIRST) break;
+      await this.rows.expand(row);
+    }
   }
 
   private source(): RowSource {

@@ -16,7 +16,7 @@ export function Detail({ report }: { report: Report }) {
     <aside class="detail" aria-label="Selection">
       <div class={`detail-head ${categoryKey(trace, fn)}${report.onSlowestPath.has(row.path) ? ' slowest' : ''}`}>
         <h2>{fn < 0 ? 'others' : visibleText(functionName(trace, fn))}</h2>
-        <p class="origin"><span class="badge">{visibleText(functionBadge(trace, fn))}</span> {kindOf(trace, fn)}</p>
+        <p class="origin">{functionBadge(trace, fn) !== 'user' && <span class="badge">{visibleText(functionBadge(trace, fn))}</span>} {kindOf(trace, fn)}</p>
         <p class="origin path">{visibleText(functionLocation(trace, fn, false))}</p>
         {report.onSlowestPath.has(row.path) && <p class="on-slowest">◆ on the slowest path</p>}
       </div>

@@ -1,0 +1,19 @@
+# Tests of the converter: the stack machine (Criterion), and the command line cases with the traces that they read.
+set(CALLPROFILER_TESTS_ROOT "${CMAKE_CURRENT_LIST_DIR}/..")
+
+add_executable(make_traces "${CALLPROFILER_TESTS_ROOT}/cli/make_traces.c")
+target_link_libraries(make_traces PRIVATE cptrace)
+# Beside cp2html and cptrace, so that one folder on PATH is enough.
+set_target_properties(make_traces PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/converter")
+
+add_executable(test_replay "${CALLPROFILER_TESTS_ROOT}/c/test_replay.c")
+target_link_libraries(test_replay PRIVATE cp_replay criterion::criterion)
+add_test(NAME replay COMMAND test_replay)
+
+add_executable(bench_convert EXCLUDE_FROM_ALL "${CALLPROFILER_TESTS_ROOT}/bench/convert.c")
+target_link_libraries(bench_convert PRIVATE cp_replay)
+
+find_program(CALLPROFILER_BASH bash)
+if(CALLPROFILER_BASH AND NOT WIN32)
+  add_test(NAME cli COMMAND "${CALLPROFILER_BASH}" "${CALLPROFILER_TESTS_ROOT}/cli/run.sh" "${CMAKE_BINARY_DIR}/converter")
+endif()

@@ -1,0 +1,1 @@
+cptrace calls coroutines.cptrace

@@ -1,0 +1,2 @@
+# Unfinished calls come last, the youngest first, with end_ns null.
+cptrace calls unfinished.cptrace

@@ -1,0 +1,1 @@
+cptrace info generator.cptrace | steady

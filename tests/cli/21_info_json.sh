@@ -1,0 +1,1 @@
+cptrace info --json generator.cptrace | steady

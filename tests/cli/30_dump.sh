@@ -1,0 +1,1 @@
+cptrace dump generator_small_blocks.cptrace | steady

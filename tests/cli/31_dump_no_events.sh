@@ -1,0 +1,1 @@
+cptrace dump --no-events two_lanes.cptrace | steady

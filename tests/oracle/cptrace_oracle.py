@@ -1,0 +1,302 @@
+"""A second reader of .cptrace files, laid out in the order of format/SPEC.md and knowing nothing else. Slow, strict, plain:
+any contradiction of an undamaged file is a SpecError. The C reader must agree with it."""
+
+import shutil
+import struct
+import subprocess
+import zlib
+
+
+class SpecError(Exception):
+    pass
+
+
+def check(condition, message):
+    if not condition:
+        raise SpecError(message)
+
+
+def _decompressor():
+    """Python 3.14+, the package zstandard, or the command zstd, whichever is there."""
+    try:
+        from compression import zstd
+
+        return zstd.decompress
+    except ImportError:
+        pass
+    try:
+        import zstandard
+
+        return lambda frame: zstandard.ZstdDecompressor().decompress(frame)
+    except ImportError:
+        pass
+    if not shutil.which("zstd"):
+        raise ImportError("needs Python 3.14, the package zstandard, or the command zstd")
+    return lambda frame: subprocess.run(["zstd", "-dcq"], input=frame, stdout=subprocess.PIPE, check=True).stdout
+
+
+decompress = _decompressor()
+
+
+# 1. Conventions
+
+
+class Cursor:
+    def __init__(self, data, at=0):
+        self.data, self.at = data, at
+
+    def take(self, count):
+        check(self.at + count <= len(self.data), "cut short")
+        self.at += count
+        return self.data[self.at - count : self.at]
+
+    def fixed(self, layout):
+        return struct.unpack("<" + layout, self.take(struct.calcsize("<" + layout)))
+
+    def u8(self):
+        return self.take(1)[0]
+
+    def varint(self):
+        value = shift = 0
+        while True:
+            byte = self.u8()
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                break
+        check(value < 1 << 64 and shift <= 70 and (byte or shift == 7), "varint: too large or longer than needed")
+        return value
+
+    def zigzag(self):
+        value = self.varint()
+        return value >> 1 ^ -(value & 1)
+
+    def string(self):
+        return self.take(self.varint())
+
+    def calibration(self):
+        return self.fixed("QQQ")
+
+    def end(self):
+        check(self.at == len(self.data), "bytes are left over")
+
+
+# 2. File
+
+
+def frame_bytes(data, at):
+    """Of the zstd frame at `at`, whose header must be as the table says; RFC 8878, 3.1.1."""
+    descriptor = data[at + 4]
+    single_segment = descriptor >> 5 & 1
+    check(descriptor & 0x1F == 4 and (single_segment or descriptor >> 6), "frame without content size or checksum")
+    end = at + 5 + (not single_segment) + (1 if descriptor < 0x40 else (2, 4, 8)[(descriptor >> 6) - 1])
+    last = False
+    while not last:
+        header = int.from_bytes(data[end : end + 3], "little")
+        last = header & 1
+        end += 3 + (1 if header >> 1 & 3 == 1 else header >> 3)
+    return end + 4 - at
+
+
+class Trace:
+    def __init__(self, data):
+        self.data = data
+        self.blocks, self.strings = [], [b""]
+        self.files, self.functions, self.lanes, self.tasks = [], [], [], []
+        self.info = self.end = self.index = None
+        self.read_header()
+        at = 80
+        while at < len(data):
+            magic = data[at : at + 4].hex(" ")
+            check(self.index is None, "something stands behind the index")
+            if magic == "28 b5 2f fd":
+                size = frame_bytes(data, at)
+                self.read_block(at, data[at : at + size])
+            elif magic == "5d 2a 4d 18":
+                size = 8 + struct.unpack_from("<I", data, at + 4)[0]
+                self.read_index(data[at : at + size])
+            else:
+                check(magic == "5e 2a 4d 18", "unknown frame " + magic)
+                size = 8 + struct.unpack_from("<I", data, at + 4)[0]
+                check(not any(data[at + 8 : at + size]), "padding that is not zero")
+            at += size
+        check(at == len(data), "the last frame is cut")
+
+    # 3. Header
+
+    def read_header(self):
+        header = self.data[:80]
+        check(len(header) == 80 and header[:4].hex(" ") == "5c 2a 4d 18" and header[8:16] == b"\x89cptrace", "no signature")
+        self.version, reserved, self.file_id = struct.unpack_from("<HHI", header, 16)
+        check(self.version == 1, "newer version")
+        self.run_id = header[24:40]
+        self.ns_per_tick_q32, *start, reserved_2, crc = struct.unpack_from("<QQQQII", header, 40)
+        self.start = tuple(start)
+        check(header[4:8] == b"\x48\0\0\0" and reserved == reserved_2 == 0 and self.file_id and self.ns_per_tick_q32, "header")
+        check(crc == zlib.crc32(header[8:76]), "header crc32")
+
+    # 4. Blocks
+
+    def read_block(self, offset, frame):
+        content = decompress(frame)
+        cursor = Cursor(content)
+        kind, reserved, file_id, sequence = cursor.fixed("B3sII")
+        check(reserved == b"\0\0\0" and file_id == self.file_id and sequence == len(self.blocks), "block header")
+        check(len(content) <= 64 << 20 and (kind == 1) == (sequence == 0) and self.end is None, "order of blocks")
+        block = {"offset": offset, "frame": frame, "content": content, "kind": kind, "lane": None}
+        reader = {1: self.read_info, 2: self.read_definitions, 3: self.read_events, 4: self.read_end}.get(kind)
+        if reader:
+            reader(cursor, block)
+            cursor.end()
+        self.blocks.append(block)
+
+    # 4.1 Info
+
+    def read_pairs(self, cursor):
+        return [(cursor.string(), cursor.string()) for _ in range(cursor.varint())]
+
+    def read_info(self, cursor, block):
+        self.info = self.read_pairs(cursor)
+
+    # 4.2 Definitions
+
+    def read_definitions(self, cursor, block):
+        def string():
+            return self.strings[cursor.varint()]
+
+        def file():
+            entry = string(), cursor.varint(), cursor.varint(), cursor.string()
+            check(len(entry[3]) in (0, 32), "hash")
+            return entry
+
+        def function():
+            entry = string(), string(), string(), cursor.varint() - 1, cursor.varint(), cursor.u8(), cursor.u8()
+            check(entry[3] < len(self.files) and 1 <= entry[5] <= 4 and entry[6] < 16, "function")
+            return entry
+
+        def lane():
+            check(cursor.u8() == 1, "lane kind")
+            return cursor.varint(), string()
+
+        def task():
+            return string(), cursor.varint(), cursor.varint() - 1
+
+        tables = (
+            (self.strings, cursor.string),
+            (self.files, file),
+            (self.functions, function),
+            (self.lanes, lane),
+            (self.tasks, task),
+        )
+        for table, entry in tables:
+            first, count = cursor.varint(), cursor.varint()
+            check(count == 0 or first == len(table), "numbers are not dense")
+            for _ in range(count):
+                table.append(entry())
+
+    # 4.3 Events
+
+    def read_events(self, cursor, block):
+        block["lane"], count, first, last = cursor.fixed("IIQQ")
+        block["calibration"] = cursor.calibration()
+        open_count, *lengths = cursor.fixed("5I")
+        block.update(count=count, first=first, last=last)
+        check(0 < count <= 4 << 20 and block["lane"] < len(self.lanes), "events header")
+        for earlier in self.blocks:
+            check(earlier["lane"] != block["lane"] or earlier["last"] <= first, "a lane goes back in time")
+        columns = [Cursor(cursor.take(length)) for length in lengths]
+        block["open"] = self.read_open(columns[0], open_count, first)
+        block["events"] = list(self.read_event_columns(block, *columns[1:]))
+        for column in columns:
+            column.end()
+
+    def read_open(self, column, count, first):
+        calls = [(column.varint(), first - column.varint(), column.varint() - 1) for _ in range(count)]
+        check(all(function < len(self.functions) for function, _, _ in calls), "undefined function")
+        return calls
+
+    def read_event_columns(self, block, op_column, delta_column, operands):
+        """Yields (name, tick, function or None, activation or None, start tick or None)."""
+        stack = [activation for _, _, activation in block["open"]]
+        mentioned = set(stack) - {-1}
+        tick, activation = block["first"], 0
+        for number in range(block["count"]):
+            delta = delta_column.varint()
+            check(number or delta == 0, "the first delta")
+            tick += delta
+            op = op_column.varint()
+            if op < 2 or op == 2:
+                check(stack and (op < 2 or stack[-1] >= 0), "pop of nothing, or suspend of a plain call")
+                stack.pop()
+                yield ("return", "unwind", "suspend")[op], tick, None, None, None
+            elif op == 3:
+                activation += operands.zigzag()
+                check(activation in mentioned, "resume of an activation that was not mentioned")
+                stack.append(activation)
+                yield "resume", tick, None, activation, None
+            elif op in (4, 5):
+                activation += operands.zigzag()
+                function = operands.varint()
+                start = tick - operands.varint() if op == 4 else tick
+                check(0 <= activation < 2**32 - 1 and function < len(self.functions) and start >= 0, "start or reopen")
+                mentioned.add(activation)
+                stack.append(activation)
+                yield ("reopen", "start")[op - 4], tick, function, activation, start
+            elif op == 6:
+                check(stack, "throw into nothing")
+                yield "throw", tick, None, None, None
+            elif 8 <= op <= 15:
+                operands.string()
+            else:
+                check(op >= 16 and op - 16 < len(self.functions), "reserved op or undefined function")
+                stack.append(-1)
+                yield "call", tick, op - 16, None, None
+        check(tick == block["last"], "last tick")
+
+    # 4.4 End
+
+    def read_end(self, cursor, block):
+        calibration = cursor.calibration()
+        end_tick, events, calls = cursor.fixed("QQQ")
+        self.end = {"calibration": calibration, "tick": end_tick, "events": events, "calls": calls}
+        self.end["pairs"] = self.read_pairs(cursor)
+        kinds = [event[0] for each in self.blocks for event in each.get("events", ())]
+        check(calls == kinds.count("call") + kinds.count("start"), "calls in the file")
+        check(events == sum(each["count"] for each in self.blocks if each["kind"] == 3), "events in the file")
+
+    # 5. Index
+
+    def read_index(self, frame):
+        check(frame[8:16] == b"cptindex" and frame[-8:] == b"cptend\r\n", "index signatures")
+        crc, size = struct.unpack("<II", frame[-16:-8])
+        check(crc == zlib.crc32(frame[8:-16]) and size == len(frame), "index crc32 or size")
+        cursor = Cursor(frame[:-16], 16)
+        end, first = 80, self.start[0]
+        check(cursor.varint() == len(self.blocks), "index: block count")
+        for block in self.blocks:
+            told = end + cursor.varint(), cursor.varint(), *cursor.fixed("IB")
+            check(told == (block["offset"], len(block["frame"]), zlib.crc32(block["frame"]), block["kind"]), "index: block")
+            end = told[0] + told[1]
+            if block["kind"] == 3:
+                told = cursor.varint(), cursor.varint(), first + cursor.zigzag(), cursor.varint()
+                first = block["first"]
+                check(told == (block["lane"], block["count"], first, block["last"] - first), "index: events")
+        self.index = [cursor.varint() for _ in range(5)]
+        cursor.end()
+        counts = len(self.functions), len(self.files), len(self.lanes)
+        check(self.index == [self.end["events"], self.end["calls"], *counts], "index: totals")
+
+
+# 8. Time
+
+
+def monotonic_ns(points, ns_per_tick_q32, tick):
+    """points: calibration points, sorted; exact, where the C reader rounds down."""
+    segments = [(a, b) for a, b in zip(points, points[1:]) if b[0] > a[0]]
+    for (t0, m0, _), (t1, m1, _) in segments:
+        if t0 <= tick <= t1:
+            return m0 + (tick - t0) * (m1 - m0) / (t1 - t0)
+    nearest = points[0] if tick < points[0][0] else points[-1]
+    slopes = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in segments if b[1] - a[1] >= 10_000_000]
+    slope = (slopes[0] if tick < points[0][0] else slopes[-1]) if slopes else ns_per_tick_q32 / 2**32
+    return nearest[1] + (tick - nearest[0]) * slope
