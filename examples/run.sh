@@ -2,12 +2,15 @@
 # Installs what is missing, builds, records the examples, renders each as a page, and prints the paths of the pages.
 #
 #   bash examples/run.sh [EXAMPLE...]       default: every example, such as quickstart or ast_roundtrip
+#
+# VENV=FOLDER: an environment that has callprofiler already, instead of building one. OUT=FOLDER: where traces and pages go.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source tools/requirements.sh
 
-VENV=build/examples-venv
-OUT=build/examples
+OWN_VENV=build/examples-venv
+VENV=${VENV:-$OWN_VENV}
+OUT=${OUT:-build/examples}
 
 build() {
   say "Building callprofiler into $VENV"
@@ -16,11 +19,11 @@ build() {
 }
 
 record() { # record EXAMPLE: leaves the newest trace of it in $OUT/EXAMPLE.cptrace
-  local folder=$OUT/traces/$1
+  local folder=$OUT/$1.run
   rm -rf "$folder"
   CALLPROFILER_DIR=$folder CALLPROFILER_QUIET=1 "$VENV/bin/python" "examples/$1.py"
   mv "$folder"/*.cptrace "$OUT/$1.cptrace"
-  rm -rf "$folder"
+  rmdir "$folder"
 }
 
 render() { # render EXAMPLE
@@ -44,8 +47,10 @@ all_examples() {
 main() {
   local examples=("$@") example
   ((${#examples[@]})) || read -ra examples <<<"$(all_examples | tr '\n' ' ')"
-  install_missing $NEEDED_TO_BUILD
-  build
+  if [[ $VENV == "$OWN_VENV" ]]; then
+    install_missing $NEEDED_TO_BUILD
+    build
+  fi
   mkdir -p "$OUT"
   for example in "${examples[@]}"; do
     say "$example"

@@ -95,7 +95,7 @@ static struct frame_entry *put_frame(struct frame_table *table, uint64_t address
     size_t i = address_hash(address) & mask;
     while (table->entries[i].address)
         i = (i + 1) & mask;
-    table->entries[i].address = address;
+    table->entries[i] = (struct frame_entry){.address = address, .activation = CPTRACE_NO_NUMBER};
     table->count++;
     return &table->entries[i];
 }
@@ -161,7 +161,7 @@ static bool take_resume(struct cptrace_transcoder *transcoder, struct lane_state
     struct frame_entry *entry = put_frame(&transcoder->frames, address);
     if (!entry)
         return false;
-    bool began_before_the_run = entry->ended || entry->function != function || entry->activation == CPTRACE_NO_NUMBER;
+    bool began_before_the_run = entry->activation == CPTRACE_NO_NUMBER || entry->ended || entry->function != function;
     if (began_before_the_run) {
         entry->activation = cptrace_writer_adopt(transcoder->writer, function);
         entry->function = function;

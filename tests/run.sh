@@ -44,7 +44,7 @@ summary() {
 # --- C ---
 
 c_tests() {
-  step "C build (ASan, UBSan)" build_preset dev && step "C tests (Criterion)" ctest --preset dev
+  step "C build (ASan, UBSan)" build_preset dev && step "C and command line tests" ctest --preset dev
 }
 
 build_preset() {
@@ -104,19 +104,11 @@ test_all_pythons() { # the first one alone, since it also builds what all wheels
   [[ -z $others ]] || xargs -n 1 -P 2 bash "$0" --python <<<"$others"
 }
 
-# --- the tools and the page, on traces of real programs ---
+# --- the second reader and the page, on traces of real programs ---
 
 make_reports() { # make_reports VENV: a trace and a page of every example
-  local example folder
   rm -rf "$REPORTS"
-  mkdir -p "$REPORTS"
-  for example in examples/*.py; do
-    example=$(basename "$example" .py)
-    folder=$REPORTS/$example.run
-    CALLPROFILER_DIR=$folder CALLPROFILER_QUIET=1 "$1/bin/python" "examples/$example.py" || return
-    mv "$folder"/*.cptrace "$REPORTS/$example.cptrace" && rmdir "$folder" || return
-    "$1/bin/cp2html" "$REPORTS/$example.cptrace" -o "$REPORTS/$example.html" || return
-  done
+  VENV=$1 OUT=$REPORTS bash examples/run.sh
 }
 
 check_symbols() { # check_symbols VENV
@@ -128,12 +120,10 @@ check_layers() {
   tests/check_layers --self-test && tests/check_layers
 }
 
-cli_tests() {
-  PATH=$PWD/build/dev/converter:$PATH TRACES=$PWD/$REPORTS bash tests/cli/run.sh
-}
-
-oracle_tests() {
-  PATH=$PWD/build/dev/converter:$PATH python3 tests/oracle/check.py "$REPORTS"/*.cptrace
+oracle_tests() { # oracle_tests VENV
+  "$1/bin/python" -m pip install --quiet --disable-pip-version-check zstandard &&
+    SPEC_EXAMPLE=build/dev/tests/c/spec_example CPTRACE=build/dev/converter/cptrace TRACES=$(echo "$REPORTS"/*.cptrace) \
+      "$1/bin/python" -m pytest -q -rs -p no:cacheprovider tests/oracle
 }
 
 npm_test() { # npm_test FOLDER
@@ -166,8 +156,7 @@ run_everything() { # run_everything all|default
   say "Tools and page"
   step "Exported symbols" check_symbols "$venv"
   step "Traces and pages of the examples" make_reports "$venv"
-  step "Command line tests" cli_tests
-  step "Independent reader" oracle_tests
+  step "Independent reader" oracle_tests "$venv"
   step "Page in a browser" browser_tests
   summary
 }

@@ -25,7 +25,7 @@ static struct activation_slot *slot_for(const struct activations *activations, u
 
 struct activation_place *activations_find(const struct activations *activations, uint32_t activation)
 {
-    if (activations->count == 0)
+    if (activations->count == 0 || activation == CPTRACE_NO_NUMBER)
         return NULL;
     struct activation_slot *slot = slot_for(activations, activation);
     return slot->activation == activation ? &slot->place : NULL;
@@ -63,7 +63,7 @@ bool activations_put(struct activations *activations, uint32_t activation, struc
 /* Closes the hole by moving later entries of the same run back (Knuth 6.4, algorithm R), so that no tombstones pile up. */
 void activations_remove(struct activations *activations, uint32_t activation)
 {
-    if (activations->count == 0)
+    if (activations->count == 0 || activation == CPTRACE_NO_NUMBER)
         return;
     struct activation_slot *slot = slot_for(activations, activation);
     if (slot->activation != activation)

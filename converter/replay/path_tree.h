@@ -42,17 +42,13 @@ static inline bool path_tree_is_outermost(const struct path_tree *tree, uint32_t
     return tree->links[path].outermost == path;
 }
 
-static inline void path_tree_begin_call(struct path_tree *tree, uint32_t path, uint64_t start_ns)
+/* All sums are added when a call ends (every call does, if only at the end of the run), so that a node's memory is touched once a call. */
+static inline void path_tree_end_call(struct path_tree *tree, uint32_t path, uint64_t call_id, uint64_t start_ns, uint64_t end_ns,
+                                      uint64_t self_ns, uint64_t running_ns, enum replay_outcome outcome)
 {
     struct replay_path *node = &tree->paths[path];
-    if (node->call_count++ == 0)
-        node->first_start_ns = start_ns;
-}
-
-static inline void path_tree_end_call(struct path_tree *tree, uint32_t path, uint64_t call_id, uint64_t duration_ns, uint64_t self_ns,
-                                      uint64_t running_ns, uint64_t end_ns, enum replay_outcome outcome)
-{
-    struct replay_path *node = &tree->paths[path];
+    const uint64_t duration_ns = end_ns - start_ns;
+    ++node->call_count;
     node->total_ns += duration_ns;
     node->self_ns += self_ns;
     node->running_ns += running_ns;
@@ -63,6 +59,8 @@ static inline void path_tree_end_call(struct path_tree *tree, uint32_t path, uin
         node->max_ns = duration_ns;
         node->slowest_call_id = call_id;
     }
+    if (start_ns < node->first_start_ns)
+        node->first_start_ns = start_ns;
     if (end_ns > node->last_end_ns)
         node->last_end_ns = end_ns;
     node->raised_count += outcome == REPLAY_RAISED;

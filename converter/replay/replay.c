@@ -69,7 +69,6 @@ static inline bool push_call(struct machine *machine, uint32_t lane, uint32_t fu
     const uint32_t path = path_tree_child(machine->tree, parent->path, function);
     if (path == PATH_NONE)
         return stop_for_memory(machine);
-    path_tree_begin_call(machine->tree, path, start_ns);
     struct frame *frame = &stack->frames[stack->count++];
     frame->id = machine->next_id++;
     frame->parent_id = parent->id;
@@ -135,8 +134,7 @@ static inline void settle_slice(struct call_stack *stack, struct frame *frame, u
 
 static inline bool finish_call(struct machine *machine, const struct frame *frame, uint64_t end_ns, enum replay_outcome outcome)
 {
-    const uint64_t duration_ns = end_ns - frame->start_ns;
-    path_tree_end_call(machine->tree, frame->path, frame->id, duration_ns, frame->self_ns, frame->running_ns, end_ns, outcome);
+    path_tree_end_call(machine->tree, frame->path, frame->id, frame->start_ns, end_ns, frame->self_ns, frame->running_ns, outcome);
     if (!machine->leaves)
         return true;
     const struct replay_call call = {
@@ -150,7 +148,7 @@ static inline bool finish_call(struct machine *machine, const struct frame *fram
         .end_ns = end_ns,
         .self_ns = frame->self_ns,
         .running_ns = frame->running_ns,
-        .suspended_ns = duration_ns - frame->running_ns,
+        .suspended_ns = end_ns - frame->start_ns - frame->running_ns,
         .slice_count = frame->slice_count,
         .outcome = outcome,
     };
@@ -253,6 +251,11 @@ static uint64_t earlier(uint64_t left, uint64_t right)
     return left < right ? left : right;
 }
 
+static uint64_t later(uint64_t left, uint64_t right)
+{
+    return left > right ? left : right;
+}
+
 static bool reopen(struct machine *machine, uint32_t lane, const struct cptrace_activation_start *start, uint64_t now_ns)
 {
     bool known;
@@ -318,6 +321,15 @@ static bool recover_call(struct machine *machine, uint32_t lane, const struct cp
     return known || push_activation(machine, lane, open->function, open->activation, start_ns, now_ns);
 }
 
+/* When an activation that went on inside the gap can have done so at the earliest: another lane may have had it until then. */
+static uint64_t free_since(const struct machine *machine, uint32_t activation)
+{
+    const struct activation_place *place = activations_find(&machine->activations, activation);
+    if (!place)
+        return 0;
+    return place->lane == ACTIVATION_SUSPENDED ? machine->suspended.frames[place->index].slice_start_ns : machine->stacks[place->lane].now_ns;
+}
+
 /* Makes the stack what the block says was open at its start. Without damage it is so already. SPEC.md section 6. */
 static bool reconcile(struct machine *machine, uint32_t lane, const struct cptrace_events *block)
 {
@@ -334,7 +346,8 @@ static bool reconcile(struct machine *machine, uint32_t lane, const struct cptra
             return false;
     }
     for (size_t i = same; i < block->open_count; ++i) {
-        stack->now_ns = clamp(block->open[i].start_tick, stack->now_ns, gap_end_ns);
+        const uint64_t begin_ns = later(block->open[i].start_tick, free_since(machine, block->open[i].activation));
+        stack->now_ns = clamp(begin_ns, stack->now_ns, gap_end_ns);
         if (!recover_call(machine, lane, &block->open[i], stack->now_ns))
             return false;
     }

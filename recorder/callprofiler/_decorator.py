@@ -40,7 +40,7 @@ def profile(function=None, *, output_dir=None, quiet=None, name=None):
         return function
     if isinstance(function, (staticmethod, classmethod)):
         return type(function)(profile(function.__func__, output_dir=output_dir, quiet=quiet, name=name))
-    if not callable(function):
+    if not callable(function) or isinstance(function, type):
         raise TypeError(f"@profile needs a function, not {function!r}")
     shown = getattr(function, "__qualname__", None) or type(function).__qualname__
     settings = Settings(

@@ -1,10 +1,14 @@
 # Tests of the converter: the stack machine (Criterion), and the command line cases with the traces that they read.
+# Included by converter/CMakeLists.txt.
+include_guard(GLOBAL)
+include(FindOrExplain)
+find_or_explain(criterion)
 set(CALLPROFILER_TESTS_ROOT "${CMAKE_CURRENT_LIST_DIR}/..")
 
-add_executable(make_traces "${CALLPROFILER_TESTS_ROOT}/cli/make_traces.c")
-target_link_libraries(make_traces PRIVATE cptrace)
+add_executable(cli_traces "${CALLPROFILER_TESTS_ROOT}/cli/cli_traces.c")
+target_link_libraries(cli_traces PRIVATE cptrace)
 # Beside cp2html and cptrace, so that one folder on PATH is enough.
-set_target_properties(make_traces PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/converter")
+set_target_properties(cli_traces PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/converter")
 
 add_executable(test_replay "${CALLPROFILER_TESTS_ROOT}/c/test_replay.c")
 target_link_libraries(test_replay PRIVATE cp_replay criterion::criterion)

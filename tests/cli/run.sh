@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Runs the command line cases: NN_name.sh must print NN_name.stdout and exit with what NN_name.exit says (no file: 0).
 #
-#   tests/cli/run.sh [BIN]            BIN: the folder of cp2html, cptrace and make_traces (default: they are on PATH)
+#   tests/cli/run.sh [BIN]            BIN: the folder of cp2html, cptrace and cli_traces (default: they are on PATH)
 #   tests/cli/run.sh --update [BIN]   writes the .stdout and .exit files anew: read the difference before you keep it
 #   CASES='10_* 3*' tests/cli/run.sh  only these
 #
-# Each case runs in a fresh folder with the traces of make_traces in it, and sees $ROOT (of the repository) and the
+# Each case runs in a fresh folder with the traces of cli_traces in it, and sees $ROOT (of the repository) and the
 # filter `steady`.
 set -u
 HERE=$(cd "$(dirname "$0")" && pwd)
@@ -15,7 +15,7 @@ if [ "${1:-}" = --update ]; then
   shift
 fi
 if [ $# -gt 0 ]; then PATH=$(cd "$1" && pwd):$PATH; fi
-for program in cptrace cp2html make_traces; do
+for program in cptrace cp2html cli_traces; do
   command -v "$program" >/dev/null || { echo "tests/cli/run.sh: $program is not on PATH: build first, or give its folder" >&2; exit 2; }
 done
 export ROOT=${HERE%/tests/cli} LC_ALL=C.UTF-8 TZ=UTC PATH
@@ -40,7 +40,7 @@ export -f steady
 WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT
 mkdir "$WORK/traces"
-make_traces "$WORK/traces" || exit 2
+cli_traces "$WORK/traces" || exit 2
 
 run_case() { # run_case SCRIPT: leaves stdout and exit in $WORK
   rm -rf "$WORK/case"

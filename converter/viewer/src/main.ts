@@ -21,7 +21,7 @@ async function start(host: HTMLElement): Promise<void> {
   if (report.mode.value === 'merged') await ready;
   host.replaceChildren();
   render(h(App, { report, page }), host);
-  document.documentElement.dataset.ready = '1';
+  document.documentElement.dataset.ready = String(Math.round(performance.now()));
   document.addEventListener('keydown', (event) => keyPressed(event, report, page));
   followHash(report, (hash) => history.replaceState(null, '', hash ? `#${hash}` : location.pathname + location.search));
   await whenParsed();

@@ -15,8 +15,8 @@ export interface RowLook {
   match: boolean;
 }
 
-const INDENT_PX = 14;
-const MAX_INDENT = 36; // levels; deeper rows say their depth
+const INDENT_PX = 13;
+const MAX_INDENT = 24; // levels; what is deeper stands below each other, and says its depth
 
 interface Parts {
   depth: HTMLElement;
@@ -59,9 +59,10 @@ export function createRow(columns: Column[], id: string): HTMLElement {
   return row;
 }
 
-export function fillRow(view: HTMLElement, row: Row, index: number, selected: boolean, columns: Column[], look: RowLook): void {
+/** In a deep tree the levels above `base` are left out on the left, and rows say their depth. */
+export function fillRow(view: HTMLElement, row: Row, index: number, selected: boolean, base: number, columns: Column[], look: RowLook): void {
   const parts = partsOf.get(view)!;
-  const shown = `${index} ${row.key} ${row.expanded} ${row.expandable} ${selected} ${look.match} ${row.depth}`;
+  const shown = `${index} ${row.key} ${row.expanded} ${row.expandable} ${selected} ${look.match} ${base}`;
   if (parts.shown === shown) return;
   parts.shown = shown;
   view.dataset.index = String(index);
@@ -71,14 +72,16 @@ export function fillRow(view: HTMLElement, row: Row, index: number, selected: bo
   view.setAttribute('aria-selected', String(selected));
   if (row.expandable) view.setAttribute('aria-expanded', String(row.expanded));
   else view.removeAttribute('aria-expanded');
-  fillName(parts, row, look);
+  fillName(parts, row, base, look);
   columns.forEach((column, i) => fillCell(parts, i, column, row));
 }
 
-function fillName(parts: Parts, row: Row, look: RowLook): void {
-  const level = Math.min(row.depth, MAX_INDENT);
+function fillName(parts: Parts, row: Row, base: number, look: RowLook): void {
+  const inner = Math.max(0, row.depth - base);
+  const saysDepth = base > 0 || inner > MAX_INDENT;
+  const level = Math.min(inner, MAX_INDENT) + (base > 0 ? 3 : 0);
   parts.depth.style.width = `${level * INDENT_PX}px`;
-  parts.depth.textContent = row.depth > MAX_INDENT ? `${row.depth + 1} ` : '';
+  parts.depth.textContent = saysDepth ? `${row.depth + 1} ` : '';
   parts.twist.textContent = row.expandable ? (row.expanded ? '▾' : '▸') : '';
   parts.mark.textContent = look.slowest ? '◆' : '';
   parts.mark.title = look.slowest ? 'On the slowest path' : '';

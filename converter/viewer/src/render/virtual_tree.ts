@@ -7,6 +7,7 @@ import type { Column } from './columns';
 export const ROW_PX = 22;
 const MAX_PX = 30_000_000; // browsers stop at 33.5 M px; past this, the scroll position is scaled
 const OVERSCAN = 6;
+const DEEP = 16; // levels; past these, what all rows in sight have in common is left out on the left
 
 export interface TreeCallbacks {
   look(row: Row): RowLook;
@@ -45,7 +46,7 @@ export class VirtualTree {
     this.pool.length = 0;
     const row = element('div', 'row');
     row.setAttribute('role', 'row');
-    row.append(headCell('name', 'name', 'Function'), ...columns.map((column) => this.sortableHead(column, sortedBy)));
+    row.append(headCell('name', 'function', 'Function, where it comes from, and where it is defined'), ...columns.map((column) => this.sortableHead(column, sortedBy)));
     this.head.replaceChildren(row);
     this.schedule();
   }
@@ -98,17 +99,24 @@ export class VirtualTree {
     const first = Math.max(0, Math.floor(top / ROW_PX) - OVERSCAN);
     const last = Math.min(this.rows.length, Math.ceil((top + this.viewPx()) / ROW_PX) + OVERSCAN);
     this.resizePool(last - first);
+    const base = this.commonDepth(first, last);
     let active = '';
     // Row i always lives in the same element while it is in sight: scrolling rewrites only rows that come in.
     for (let i = first; i < last; i++) {
       const view = this.pool[i % this.pool.length];
       const isSelected = this.rows[i] === this.selected;
-      fillRow(view, this.rows[i], i, isSelected, this.columns, this.callbacks.look(this.rows[i]));
+      fillRow(view, this.rows[i], i, isSelected, base, this.columns, this.callbacks.look(this.rows[i]));
       view.style.transform = `translateY(${i * ROW_PX + offset}px)`;
       if (isSelected) active = view.id;
     }
     if (active) this.host.setAttribute('aria-activedescendant', active);
     else this.host.removeAttribute('aria-activedescendant');
+  }
+
+  private commonDepth(first: number, last: number): number {
+    let least = Infinity;
+    for (let i = first; i < last; i++) least = Math.min(least, this.rows[i].depth);
+    return least > DEEP && least < Infinity ? Math.floor((least - 4) / 8) * 8 : 0; // in steps, so that scrolling is calm
   }
 
   private resizePool(count: number): void {

@@ -158,6 +158,12 @@ export class Report {
 
   isHidden = (fn: number): boolean => this.hidden.value.size > 0 && this.hidden.value.has(categoryOf(this.trace, fn));
 
+  /** A path on the slowest path; of single calls, only the longest of such a path. */
+  isSlowest(row: Row): boolean {
+    if (!this.onSlowestPath.has(row.path)) return false;
+    return !row.call || Math.abs(row.call.endNs - row.call.startNs - this.trace.paths.maxNs[row.path]) < this.trace.directory.quantumNs;
+  }
+
   fail(error: unknown): void {
     const text = error instanceof Error ? error.message : String(error);
     if (!this.problems.value.includes(text)) this.problems.value = [...this.problems.value, text];
@@ -239,7 +245,7 @@ export class Report {
     const name = functionName(this.trace, paths.function[row.path]);
     if (row.kind === 'more') return 'More calls: Enter shows them';
     if (row.kind === 'folded') return `${formatCount(row.foldedCalls)} shorter calls that are not embedded`;
-    const slowest = this.onSlowestPath.has(row.path) ? ', on the slowest path' : '';
+    const slowest = this.isSlowest(row) ? ', on the slowest path' : '';
     if (row.call) return `${name}: ${formatNs(row.call.endNs - row.call.startNs)}, self ${formatNs(row.call.selfNs)}${slowest}`;
     const calls = paths.calls[row.path];
     return `${name}: ${formatCount(calls)} ${calls === 1 ? 'call' : 'calls'}, total ${formatNs(paths.totalNs[row.path])}${slowest}`;

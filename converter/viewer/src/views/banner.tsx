@@ -33,8 +33,9 @@ function embeddedMessages({ embedded, totals }: Directory): string[] {
   const messages: string[] = [];
   if (embedded.foldedCalls > 0) {
     messages.push(
-      `${formatCount(embedded.foldedCalls)} of ${formatCount(totals.calls)} calls, the shortest ones, are not in this page one by one (--max-size); ` +
-      `the ${formatCount(embedded.calls)} longest are. “Every call” says where calls are left out; the merged tree and all totals are exact.`);
+      `${formatCount(embedded.foldedCalls)} of ${formatCount(totals.calls)} calls are left out one by one, to keep the page small (--max-size): ` +
+      `in each stretch of 65,536 calls, the shortest. “Every call” lists the other ${formatCount(embedded.calls)} and says where some are left out. ` +
+      'The merged tree and all its sums are exact, from every call.');
   }
   if (embedded.foldedPaths > 0) {
     messages.push(`${formatCount(embedded.foldedPaths)} of ${formatCount(totals.paths)} paths are summed up in rows named “others”; their sums are exact.`);

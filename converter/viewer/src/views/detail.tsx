@@ -14,11 +14,11 @@ export function Detail({ report }: { report: Report }) {
   const fn = trace.paths.function[row.path];
   return (
     <aside class="detail" aria-label="Selection">
-      <div class={`detail-head ${categoryKey(trace, fn)}${report.onSlowestPath.has(row.path) ? ' slowest' : ''}`}>
+      <div class={`detail-head ${categoryKey(trace, fn)}${report.isSlowest(row) ? ' slowest' : ''}`}>
         <h2>{fn < 0 ? 'others' : visibleText(functionName(trace, fn))}</h2>
         <p class="origin">{functionBadge(trace, fn) !== 'user' && <span class="badge">{visibleText(functionBadge(trace, fn))}</span>} {kindOf(trace, fn)}</p>
         <p class="origin path">{visibleText(functionLocation(trace, fn, false))}</p>
-        {report.onSlowestPath.has(row.path) && <p class="on-slowest">◆ on the slowest path</p>}
+        {report.isSlowest(row) && <p class="on-slowest">◆ {row.call && trace.paths.calls[row.path] > 1 ? 'longest call of this step of the slowest path' : 'on the slowest path'}</p>}
       </div>
       {row.call ? <CallFacts report={report} row={row} /> : <PathFacts trace={trace} path={row.path} />}
       {fn >= 0 && <FunctionFacts trace={trace} fn={fn} />}

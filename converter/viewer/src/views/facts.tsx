@@ -5,18 +5,20 @@ import type { Report } from '../state/report';
 export function Facts({ report }: { report: Report }) {
   const { totals, quantumNs, lanes } = report.trace.directory;
   return (
-    <dl class="facts">
-      <Fact label="duration" value={formatNs(totals.wallNs)} />
-      <Fact label={totals.calls === 1 ? 'call' : 'calls'} value={formatCount(totals.calls)} />
-      <Fact label={totals.functions === 1 ? 'function' : 'functions'} value={formatCount(totals.functions)} />
-      <Fact label={lanes.length === 1 ? 'thread' : 'threads'} value={formatCount(lanes.length)} />
-      {totals.tasks > 0 && <Fact label="tasks" value={formatCount(totals.tasks)} />}
-      {totals.raised > 0 && <Fact label="raised" value={formatCount(totals.raised)} />}
-      <SlowestFunction report={report} />
-      <div class="fact quantum" title="Times of single calls are rounded to this; sums in the merged tree are not rounded">
-        <dt>time step of single calls</dt> <dd>{formatNs(quantumNs)}</dd>
-      </div>
-    </dl>
+    <section aria-label="Totals">
+      <dl class="facts">
+        <Fact label="duration" value={formatNs(totals.wallNs)} />
+        <Fact label={totals.calls === 1 ? 'call' : 'calls'} value={formatCount(totals.calls)} />
+        <Fact label={totals.functions === 1 ? 'function' : 'functions'} value={formatCount(totals.functions)} />
+        <Fact label={lanes.length === 1 ? 'thread' : 'threads'} value={formatCount(lanes.length)} />
+        {totals.tasks > 0 && <Fact label="tasks" value={formatCount(totals.tasks)} />}
+        {totals.raised > 0 && <Fact label="raised" value={formatCount(totals.raised)} />}
+        <SlowestFunction report={report} />
+        <div class="fact quantum" title="Times of single calls are rounded to this; sums in the merged tree are not rounded">
+          <dt>time step of single calls</dt> <dd>{formatNs(quantumNs)}</dd>
+        </div>
+      </dl>
+    </section>
   );
 }
 
@@ -29,13 +31,19 @@ function SlowestFunction({ report }: { report: Report }) {
   const { selfNs, totalNs } = report.trace.functions;
   return (
     <>
-      {slowestSelf >= 0 && <Slowest report={report} label="slowest function, own code" fn={slowestSelf} ns={selfNs[slowestSelf]} />}
-      {slowestTotal >= 0 && <Slowest report={report} label="with what it calls" fn={slowestTotal} ns={totalNs[slowestTotal]} />}
+      {slowestSelf >= 0 && (
+        <Slowest report={report} label="slowest function by self" fn={slowestSelf} ns={selfNs[slowestSelf]}
+          title="The function whose own code took longest, over all its calls" />
+      )}
+      {slowestTotal >= 0 && (
+        <Slowest report={report} label="by total" fn={slowestTotal} ns={totalNs[slowestTotal]}
+          title="The function that took longest with all that it calls; functions that start a thread or the run are left out" />
+      )}
     </>
   );
 }
 
-function Slowest({ report, label, fn, ns }: { report: Report; label: string; fn: number; ns: number }) {
+function Slowest({ report, label, title, fn, ns }: { report: Report; label: string; title: string; fn: number; ns: number }) {
   const show = () => {
     const { paths } = report.trace;
     let best = -1;
@@ -46,7 +54,7 @@ function Slowest({ report, label, fn, ns }: { report: Report; label: string; fn:
   };
   const name = visibleText(functionName(report.trace, fn));
   return (
-    <div class="fact">
+    <div class="fact" title={title}>
       <dt>{label}</dt>{' '}
       <dd>
         <button type="button" class="link" onClick={show} title={`${name} (${functionBadge(report.trace, fn)}): show its largest path`}>{name}</button>{' '}

@@ -73,7 +73,7 @@ function lookOf(report: Report, row: Row): RowLook {
     location: visibleText(functionLocation(trace, fn, true)),
     fullLocation: visibleText(functionLocation(trace, fn, false)),
     category: categoryKey(trace, fn),
-    slowest: report.onSlowestPath.has(row.path),
+    slowest: report.isSlowest(row),
     raised: raised === 0 ? '' : row.call ? 'raised' : `${formatCount(raised)} raised`,
     match: report.matches.value?.[fn] === 1,
   };

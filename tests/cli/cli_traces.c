@@ -1,7 +1,7 @@
 /* Makes the traces of the CLI cases and the replay tests: small runs whose truth is written beside the events. One tick is 10 ns, the run
  * starts at tick 1000; so an event at tick 1000 + t is at t * 10 ns of the run.
  *
- * Usage: make_traces FOLDER */
+ * Usage: cli_traces FOLDER */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +38,7 @@ static uint64_t at(uint64_t t)
 
 static void die(const char *what)
 {
-    fprintf(stderr, "make_traces: %s\n", what);
+    fprintf(stderr, "cli_traces: %s\n", what);
     exit(1);
 }
 
@@ -294,7 +294,7 @@ static void make_empty_run(const char *folder)
 int main(int argument_count, char **arguments)
 {
     if (argument_count != 2)
-        die("usage: make_traces FOLDER");
+        die("usage: cli_traces FOLDER");
     const char *folder = arguments[1];
     make_nested(folder);
     make_exceptions(folder);
