@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LANE_MAX (1u << 20)
+
 /* What is known of a generator or coroutine frame at one address. A later frame may reuse the address: START then begins anew. */
 struct frame_entry {
     uint64_t address; /* 0: free */
@@ -225,6 +227,8 @@ static enum cptrace_status define_function(struct cptrace_transcoder *transcoder
     size_t strings = (size_t)fixed.qualified_name_bytes + fixed.module_bytes + fixed.library_bytes + fixed.path_bytes;
     if (length != sizeof fixed + strings || fixed.number > UINT32_MAX / 8)
         return CPTRACE_CORRUPT;
+    if (fixed.number < transcoder->function_capacity && transcoder->function_numbers[fixed.number])
+        return CPTRACE_OK; /* each lane's ring carries its own definitions */
     const uint8_t *at = bytes + sizeof fixed;
     struct cptrace_function function = {.line = fixed.line, .category = fixed.category, .flags = fixed.flags, .file = CPTRACE_NO_NUMBER};
     function.qualified_name = take_string(&at, fixed.qualified_name_bytes);
@@ -257,22 +261,25 @@ static enum cptrace_status take_definition(struct cptrace_transcoder *transcoder
     return define_function(transcoder, transcoder->definition, length);
 }
 
+/* Rings are drained as they fill up: lanes come in any order, and get their number in the file when they first come. */
 static struct lane_state *lane_of(struct cptrace_transcoder *transcoder, const struct cptrace_ring *ring)
 {
-    if (ring->lane > transcoder->lane_count)
+    if (ring->lane >= LANE_MAX)
         return NULL;
-    if (ring->lane == transcoder->lane_count) {
-        struct lane_state *lanes = realloc(transcoder->lanes, (transcoder->lane_count + 1) * sizeof *lanes);
+    if (ring->lane >= transcoder->lane_count) {
+        struct lane_state *lanes = realloc(transcoder->lanes, (ring->lane + 1) * sizeof *lanes);
         if (!lanes)
             return NULL;
+        memset(lanes + transcoder->lane_count, 0, (ring->lane + 1 - transcoder->lane_count) * sizeof *lanes);
         transcoder->lanes = lanes;
-        struct cptrace_string name = {ring->thread_name, (uint32_t)strnlen(ring->thread_name, CPTRACE_RING_NAME_MAX)};
-        struct cptrace_lane_writer *writer = cptrace_writer_define_lane(transcoder->writer, ring->os_thread_id, name);
-        if (!writer)
-            return NULL;
-        lanes[transcoder->lane_count++] = (struct lane_state){.writer = writer};
+        transcoder->lane_count = ring->lane + 1;
     }
-    return &transcoder->lanes[ring->lane];
+    struct lane_state *lane = &transcoder->lanes[ring->lane];
+    if (!lane->writer) {
+        struct cptrace_string name = {ring->thread_name, (uint32_t)strnlen(ring->thread_name, CPTRACE_RING_NAME_MAX)};
+        lane->writer = cptrace_writer_define_lane(transcoder->writer, ring->os_thread_id, name);
+    }
+    return lane->writer ? lane : NULL;
 }
 
 /* Takes the record at slot number `at`; *slot_count is how many slots it fills. */

@@ -23,6 +23,9 @@ static const struct option_table check_options = {
     .notes = "Exit codes: 0 whole, 3 damaged (or not a trace), 4 cut, but all that is there is whole.",
 };
 
+/* A hostile file can have millions of damaged stretches and lanes: the first ones tell enough. */
+enum { CHECK_DAMAGE_MAX = 100, CHECK_LANE_MAX = 16 };
+
 /* The last valid events block of a lane before an offset, and the first after it. */
 static void find_neighbours(const struct trace_facts *facts, uint32_t lane, uint64_t offset, const struct cptrace_block_entry **before,
                             const struct cptrace_block_entry **after)
@@ -45,19 +48,22 @@ static void find_neighbours(const struct trace_facts *facts, uint32_t lane, uint
 static void print_gaps(const struct trace *trace, uint64_t offset)
 {
     const struct trace_facts *facts = trace_facts(trace);
-    for (size_t lane = 0; lane < facts->definitions->lane_count; ++lane) {
+    const size_t lane_count = facts->definitions->lane_count;
+    for (size_t lane = 0; lane < lane_count && lane < CHECK_LANE_MAX; ++lane) {
         const struct cptrace_block_entry *before, *after;
         find_neighbours(facts, (uint32_t)lane, offset, &before, &after);
         const uint64_t begin_ns = before ? trace_run_ns(trace, before->last_tick) : 0;
         const uint64_t end_ns = after ? trace_run_ns(trace, after->first_tick) : facts->wall_ns;
         printf("  lane %zu: may miss events from %" PRIu64 " to %" PRIu64 " ns of the run\n", lane, begin_ns, end_ns);
     }
+    if (lane_count > CHECK_LANE_MAX)
+        printf("  and %zu more lanes\n", lane_count - CHECK_LANE_MAX);
 }
 
 static void print_damage(const struct trace *trace)
 {
     const struct trace_facts *facts = trace_facts(trace);
-    for (size_t i = 0; i < facts->damage_count; ++i) {
+    for (size_t i = 0; i < facts->damage_count && i < CHECK_DAMAGE_MAX; ++i) {
         const struct cptrace_damage *damage = &facts->damage[i];
         printf("damaged: offset 0x%" PRIx64 ", %" PRIu64 " bytes, ", damage->offset, damage->bytes);
         if (damage->blocks)
@@ -65,6 +71,8 @@ static void print_damage(const struct trace *trace)
         printf("%s\n", damage->error.message);
         print_gaps(trace, damage->offset);
     }
+    if (facts->damage_count > CHECK_DAMAGE_MAX)
+        printf("damaged: %zu more stretches\n", facts->damage_count - CHECK_DAMAGE_MAX);
 }
 
 /* The end block's totals, against what is there: only a whole file can be held to them. */

@@ -221,7 +221,7 @@ enum cptrace_status html_page_write(const struct trace_facts *facts, const struc
     uint32_t *slowest_path;
     directory_command(&command, facts);
     directory_utc(start_utc, facts->start_utc_ns);
-    const size_t slowest_path_length = overview_slowest_path(result, &slowest_path);
+    const size_t slowest_path_length = overview_slowest_path(result, facts->definitions, &slowest_path);
     const struct directory_facts directory = {
         .facts = facts,
         .result = result,

@@ -206,22 +206,31 @@ bool overview_pack_functions(struct packer *packer, const struct cptrace_definit
 
 /* --- what is slowest --- */
 
-size_t overview_slowest_path(const struct replay_result *result, uint32_t **paths)
+/* What a path weighs. A generator that waits to be asked costs nothing, so only its running time counts; a coroutine that waits is what its
+ * caller waits for. */
+static uint64_t weight_ns(const struct replay_path *path, const struct cptrace_definitions *definitions)
+{
+    const bool is_generator =
+        path->function < definitions->function_count && (definitions->functions[path->function].flags & CPTRACE_FUNCTION_GENERATOR);
+    return is_generator ? path->running_ns : path->total_ns;
+}
+
+size_t overview_slowest_path(const struct replay_result *result, const struct cptrace_definitions *definitions, uint32_t **paths)
 {
     *paths = NULL;
     const size_t count = result->path_count < PAYLOAD_PATHS_MAX ? result->path_count : PAYLOAD_PATHS_MAX;
-    uint32_t *const largest = calloc(count + 1, sizeof *largest); /* the child with the largest total; 0: none */
+    uint32_t *const largest = calloc(count + 1, sizeof *largest); /* the child that weighs most; 0: none */
     if (!largest) return 0;
     for (uint32_t path = 1; path < count; ++path) {
         uint32_t *const best = &largest[result->paths[path].parent];
-        if (*best == 0 || result->paths[path].total_ns > result->paths[*best].total_ns) *best = path;
+        if (*best == 0 || weight_ns(&result->paths[path], definitions) > weight_ns(&result->paths[*best], definitions)) *best = path;
     }
     /* A path is followed downwards, so it can be written over what was read. */
     size_t length = 0;
     for (uint32_t path = largest[0]; path != 0;) {
         const uint32_t next = largest[path];
         largest[length++] = path;
-        const bool own_code_is_largest = next != 0 && result->paths[path].self_ns > result->paths[next].total_ns;
+        const bool own_code_is_largest = next != 0 && result->paths[path].self_ns > weight_ns(&result->paths[next], definitions);
         path = own_code_is_largest ? 0 : next;
     }
     *paths = largest;

@@ -19,9 +19,9 @@ uint32_t others_below(struct others *others, uint32_t path);
 bool overview_pack_paths(struct packer *packer, const struct replay_result *result, struct others *others, uint64_t *folded_paths);
 bool overview_pack_functions(struct packer *packer, const struct cptrace_definitions *definitions, const struct replay_result *result);
 
-/* From the root, always the child with the largest total, until a function's own code is the largest part. Returns the number of paths and
+/* From the root, always the child that weighs most (its total; of a generator, its running time), until a function's own code is the largest part. Returns the number of paths and
  * allocates *paths; 0: no calls, or no memory. Only paths that the page shows. */
-size_t overview_slowest_path(const struct replay_result *result, uint32_t **paths);
+size_t overview_slowest_path(const struct replay_result *result, const struct cptrace_definitions *definitions, uint32_t **paths);
 
 /* The function with the largest self; with the largest total among those that are no root. UINT32_MAX: none. */
 uint32_t overview_slowest_self(const struct replay_result *result);

@@ -35,6 +35,16 @@ static inline struct frame *call_stack_top(const struct call_stack *stack)
     return &stack->frames[stack->count - 1];
 }
 
+/* Ends the current slice of the top call: what its callees did not take was its own. */
+static inline void call_stack_settle_slice(struct call_stack *stack, struct frame *frame, uint64_t now_ns)
+{
+    const uint64_t slice_ns = now_ns - frame->slice_start_ns;
+    frame->running_ns += slice_ns;
+    frame->self_ns += slice_ns - frame->child_ns;
+    if (frame != stack->frames)
+        frame[-1].child_ns += slice_ns;
+}
+
 /* false: no memory. Lays the ground when the stack is new. */
 bool call_stack_reserve(struct call_stack *stack);
 void call_stack_free(struct call_stack *stack);

@@ -15,19 +15,19 @@ static inline uint64_t rec_word(const struct rec_function *function, enum cptrac
     return (uint64_t)function->number << 8 | (uint64_t)op;
 }
 
-/* Whether the lane's run knows the function: if not, the call that ends now began before the run. */
+/* Whether the lane knows the function: if not, the call that ends now began before the run. */
 static inline bool rec_lane_knows(const struct rec_lane *lane, const struct rec_function *function)
 {
-    return __builtin_expect(function->run_epoch == lane->run_epoch, 1) ||
-           (function->number < lane->run->defined_capacity && lane->run->defined[function->number]);
+    return __builtin_expect(function->lane_epoch == lane->epoch, 1) ||
+           (function->number < lane->defined_capacity && lane->defined[function->number]);
 }
 
 static inline void rec_put_all(struct rec_lane *lane, struct rec_function *function, enum cptrace_ring_op op)
 {
     const uint64_t tick = rec_clock_ticks();
     do {
-        if (rec_lane_define(lane, function))
-            rec_lane_put(lane, tick, rec_word(function, op));
+        rec_lane_define(lane, function);
+        rec_lane_put(lane, tick, rec_word(function, op));
         lane = lane->outer;
     } while (__builtin_expect(lane != NULL, 0));
 }
@@ -35,9 +35,10 @@ static inline void rec_put_all(struct rec_lane *lane, struct rec_function *funct
 static inline void rec_put_all_frame(struct rec_lane *lane, struct rec_function *function, enum cptrace_ring_op op, const void *frame)
 {
     const uint64_t tick = rec_clock_ticks();
-    for (; lane; lane = lane->outer)
-        if (rec_lane_define(lane, function))
-            rec_lane_put_frame(lane, tick, rec_word(function, op), frame);
+    for (; lane; lane = lane->outer) {
+        rec_lane_define(lane, function);
+        rec_lane_put_frame(lane, tick, rec_word(function, op), frame);
+    }
 }
 
 /* A frame begins or goes on: op is CALL (of plain code; START is chosen here), RESUME or THROW. */

@@ -1,5 +1,6 @@
 #include "lane.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "drainer.h"
@@ -43,12 +44,30 @@ uint64_t rec_lane_make_room(struct rec_lane *lane, uint64_t slot_count)
     return head;
 }
 
-bool rec_lane_define_slow(struct rec_lane *lane, struct rec_function *function)
+/* Marks the function as defined in this lane; false when it was already. */
+static bool needs_definition(struct rec_lane *lane, const struct rec_function *function)
 {
-    if (!rec_run_needs_definition(lane->run, function)) {
-        function->run_epoch = lane->run_epoch;
-        return true;
+    if (function->number >= lane->defined_capacity) {
+        uint64_t capacity = lane->defined_capacity ? lane->defined_capacity : 1024;
+        while (capacity <= function->number)
+            capacity *= 2;
+        uint8_t *defined = realloc(lane->defined, capacity);
+        if (!defined)
+            return true; /* defining twice is harmless */
+        memset(defined + lane->defined_capacity, 0, capacity - lane->defined_capacity);
+        lane->defined = defined;
+        lane->defined_capacity = capacity;
     }
+    bool is_new = !lane->defined[function->number];
+    lane->defined[function->number] = 1;
+    return is_new;
+}
+
+void rec_lane_define_slow(struct rec_lane *lane, struct rec_function *function)
+{
+    function->lane_epoch = lane->epoch;
+    if (!needs_definition(lane, function))
+        return;
     uint64_t slot_count = 1 + (function->definition_bytes + sizeof *lane->slots - 1) / sizeof *lane->slots;
     uint64_t head = rec_lane_make_room(lane, slot_count);
     lane->slots[head & lane->mask] = (struct cptrace_ring_slot){0, (uint64_t)function->definition_bytes << 8 | CPTRACE_RING_DEFINE};
@@ -56,6 +75,4 @@ bool rec_lane_define_slow(struct rec_lane *lane, struct rec_function *function)
     for (uint64_t done = 0, slot = head + 1; done < function->definition_bytes; done += sizeof *lane->slots, slot++)
         memcpy(&lane->slots[slot & lane->mask], bytes + done, smaller(sizeof *lane->slots, function->definition_bytes - done));
     atomic_store_explicit(&lane->ring->head, head + slot_count, memory_order_release);
-    function->run_epoch = lane->run_epoch;
-    return true;
 }

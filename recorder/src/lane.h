@@ -16,7 +16,7 @@ struct rec_lane {
     struct cptrace_ring_slot *slots; /* of the ring */
     uint64_t mask;
     uint64_t limit;      /* head may rise to here before rec_lane_make_room must be asked */
-    uint32_t run_epoch;  /* of the run; functions remember where they were defined */
+    uint32_t epoch;      /* unique among lanes of the process; functions remember where they were defined last */
     bool ends_with_root; /* it was switched on by a frame, and goes off with it */
     const void *root_frame;
     struct rec_lane *outer; /* the next run that is recorded on this thread, while this one is on */
@@ -28,14 +28,16 @@ struct rec_lane {
     struct rec_lane *next_of_run;
     uint32_t number;
     uint64_t ring_bytes;
+    uint8_t *defined; /* by process-wide function number: whether the ring was given its definition. Each ring explains itself, in whatever order they are drained */
+    uint64_t defined_capacity;
 };
 
 /* Makes room for `slots` more: wakes the drainer, drains here when it is late, and never fails: when the run has failed (disk full …) the
  * ring goes round without being drained. Returns the head to write at. */
 uint64_t rec_lane_make_room(struct rec_lane *lane, uint64_t slot_count);
 
-/* Puts the function's definition into the ring, unless this run has it. false: no memory, the run has failed. */
-bool rec_lane_define_slow(struct rec_lane *lane, struct rec_function *function);
+/* Puts the function's definition into the ring, unless it was given it. */
+void rec_lane_define_slow(struct rec_lane *lane, struct rec_function *function);
 
 static inline void rec_lane_put(struct rec_lane *lane, uint64_t tick, uint64_t word)
 {
@@ -56,10 +58,11 @@ static inline void rec_lane_put_frame(struct rec_lane *lane, uint64_t tick, uint
     atomic_store_explicit(&lane->ring->head, head + 2, memory_order_release);
 }
 
-/* Whether the run has this function's definition, giving it when not. */
-static inline bool rec_lane_define(struct rec_lane *lane, struct rec_function *function)
+/* Gives the ring this function's definition, unless it has it. */
+static inline void rec_lane_define(struct rec_lane *lane, struct rec_function *function)
 {
-    return __builtin_expect(function->run_epoch == lane->run_epoch, 1) || rec_lane_define_slow(lane, function);
+    if (__builtin_expect(function->lane_epoch != lane->epoch, 0))
+        rec_lane_define_slow(lane, function);
 }
 
 #endif

@@ -154,10 +154,10 @@ struct rec_lane *rec_run_lane(struct rec_run *run, struct rec_thread *thread)
         rec_platform_thread_name(ring->thread_name, sizeof ring->thread_name);
         ring->magic = CPTRACE_RING_MAGIC;
         lane->run = run;
-        lane->run_epoch = run->epoch;
+        lane->epoch = ++last_epoch;
         lane->thread = thread;
         use_ring(lane, ring);
-        struct rec_lane **end = &run->lanes; /* in order of numbers: they are first drained in it */
+        struct rec_lane **end = &run->lanes;
         while (*end)
             end = &(*end)->next_of_run;
         *end = lane;
@@ -168,26 +168,6 @@ struct rec_lane *rec_run_lane(struct rec_run *run, struct rec_thread *thread)
         return NULL;
     }
     return lane;
-}
-
-/* ---- definitions ---- */
-
-bool rec_run_needs_definition(struct rec_run *run, const struct rec_function *function)
-{
-    if (function->number >= run->defined_capacity) {
-        uint64_t capacity = run->defined_capacity ? run->defined_capacity : 1024;
-        while (capacity <= function->number)
-            capacity *= 2;
-        uint8_t *defined = realloc(run->defined, capacity);
-        if (!defined)
-            return true; /* defining twice is harmless */
-        memset(defined + run->defined_capacity, 0, capacity - run->defined_capacity);
-        run->defined = defined;
-        run->defined_capacity = capacity;
-    }
-    bool is_new = !run->defined[function->number];
-    run->defined[function->number] = 1;
-    return is_new;
 }
 
 /* ---- files ---- */
@@ -311,6 +291,7 @@ static void free_lanes(struct rec_run *run)
         struct rec_lane *lane = run->lanes;
         run->lanes = lane->next_of_run;
         rec_unmap(lane->ring, lane->ring_bytes);
+        free(lane->defined);
         free(lane);
     }
 }
@@ -370,7 +351,6 @@ struct rec_run *rec_run_open(const struct rec_run_options *options, char error[R
     run->part_file = run->ring_file = -1;
     run->owner = options->owner;
     run->pid = rec_platform_pid();
-    run->epoch = ++last_epoch;
     do
         rec_platform_random(&run->file_id, sizeof run->file_id);
     while (run->file_id == 0);
@@ -452,7 +432,6 @@ void rec_run_free(struct rec_run *run)
     rec_mutex_free(run->mutex);
     free_paths(run);
     free(run->folder);
-    free(run->defined);
     free(run);
 }
 

@@ -13,7 +13,6 @@
 #define REC_RUN_ERROR_MAX 300
 
 struct rec_run {
-    uint32_t epoch; /* unique among runs of the process */
     uint32_t pid;
     const void *owner; /* what was decorated: a call of it within its own run starts no other */
     struct rec_run *parent; /* the run around it, while that lives; not owned */
@@ -32,8 +31,6 @@ struct rec_run {
     struct cptrace_transcoder *transcoder;
     struct rec_lane *lanes;
     uint32_t lane_count;
-    uint64_t defined_capacity; /* functions that are defined, by process-wide number: for runs that alternate */
-    uint8_t *defined;
     uint64_t helped_count; /* drains by a recording thread */
 
     struct rec_run *next_open;
@@ -60,9 +57,6 @@ void rec_run_discard(struct rec_run *run);
 
 /* This thread's lane in the run, made when it is new; NULL when the run has failed or there is no memory. */
 struct rec_lane *rec_run_lane(struct rec_run *run, struct rec_thread *thread);
-
-/* Marks the function as defined in this run; false when it was already. */
-bool rec_run_needs_definition(struct rec_run *run, const struct rec_function *function);
 
 /* A full ring, seen by the thread that fills it: gives a first ring more room, drains a large one. */
 void rec_run_help(struct rec_lane *lane);

@@ -12,7 +12,12 @@ set_target_properties(cli_traces PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BI
 
 add_executable(test_replay "${CALLPROFILER_TESTS_ROOT}/c/test_replay.c")
 target_link_libraries(test_replay PRIVATE cp_replay criterion::criterion)
-add_test(NAME replay COMMAND test_replay)
+add_test(NAME test_replay COMMAND test_replay --jobs 2)
+
+find_or_explain(zstd)
+add_executable(test_replay_hostile "${CALLPROFILER_TESTS_ROOT}/c/test_replay_hostile.c")
+target_link_libraries(test_replay_hostile PRIVATE cp_replay criterion::criterion zstd::zstd)
+add_test(NAME test_replay_hostile COMMAND test_replay_hostile)
 
 add_executable(bench_convert EXCLUDE_FROM_ALL "${CALLPROFILER_TESTS_ROOT}/bench/convert.c")
 target_link_libraries(bench_convert PRIVATE cp_replay)

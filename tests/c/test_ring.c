@@ -246,6 +246,23 @@ Test(ring, lanes_share_activations)
     expect_ops(&bench, "szo)");
 }
 
+Test(ring, lanes_come_in_any_order)
+{
+    struct bench bench;
+    open_bench(&bench);
+    struct cptrace_ring *first = bench.ring;
+    bench.ring = make_ring(3);
+    put_definition(&bench, 0, "f");
+    put(&bench, CPTRACE_RING_CALL, 0);
+    cr_assert_eq(drain(&bench), CPTRACE_OK);
+    free(bench.ring);
+    bench.ring = first;
+    put_definition(&bench, 0, "f"); /* again: each ring carries its own */
+    put(&bench, CPTRACE_RING_CALL, 0);
+    put(&bench, CPTRACE_RING_RETURN, 0);
+    expect_ops(&bench, "(()");
+}
+
 Test(ring, what_makes_no_sense_is_refused)
 {
     const struct {

@@ -92,6 +92,7 @@ def frame_bytes(data, at):
     end = at + 5 + (not single_segment) + (1 if descriptor < 0x40 else (2, 4, 8)[(descriptor >> 6) - 1])
     last = False
     while not last:
+        check(end + 3 <= len(data), "frame: cut short")
         header = int.from_bytes(data[end : end + 3], "little")
         last = header & 1
         end += 3 + (1 if header >> 1 & 3 == 1 else header >> 3)

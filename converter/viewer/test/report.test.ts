@@ -66,7 +66,8 @@ for (const name of pages) {
     for (let p = 1; p < paths.count; p++) {
       assert.equal(calls[p], paths.calls[p], `path ${p}: calls`);
       const tolerance = 3 * Math.sqrt(calls[p]) + 2;
-      assert.ok(Math.abs(total[p] - paths.totalNs[p] / directory.quantumNs) <= tolerance, `path ${p}: total ${total[p]} ${paths.totalNs[p]}`);
+      // "others" counts a path below another of its paths once only
+      if (paths.function[p] >= 0) assert.ok(Math.abs(total[p] - paths.totalNs[p] / directory.quantumNs) <= tolerance, `path ${p}: total ${total[p]} ${paths.totalNs[p]}`);
       const selfTolerance = 6 * calls[p] + tolerance + self[p] / 50;
       assert.ok(Math.abs(self[p] - paths.selfNs[p] / directory.quantumNs) <= selfTolerance, `path ${p}: self ${self[p]} ${paths.selfNs[p]}`);
     }

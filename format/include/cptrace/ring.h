@@ -76,7 +76,7 @@ struct cptrace_transcoder *cptrace_transcoder_create(struct cptrace_writer *writ
 void cptrace_transcoder_free(struct cptrace_transcoder *transcoder);
 
 /* Hands all slots that are published and not yet released to the writer. *consumed is the slot number to release once the writer has been
- * flushed, and not before: until then the ring is the only copy that outlives the process. A lane's first use must be in order of lane numbers.
+ * flushed, and not before: until then the ring is the only copy that outlives the process.
  * NO_MEMORY, CORRUPT (a slot that makes no sense: only from a damaged ring file) or the writer's sticky status. */
 enum cptrace_status cptrace_transcoder_consume(struct cptrace_transcoder *transcoder, struct cptrace_ring *ring, uint64_t *consumed);
 

@@ -27,6 +27,13 @@ export interface CallPage {
   next: number; // where to go on, or -1
 }
 
+/** The calls of one path, in start order. */
+export interface PathCalls {
+  call: Uint32Array;
+  durationNs: Float64Array;
+  startNs: Float64Array;
+}
+
 export class CallStore {
   private readonly entries: { number: number; entry: BlockEntry }[];
   private readonly decoded = new Map<number, Promise<CallBlock>>();
@@ -79,21 +86,21 @@ export class CallStore {
   }
 
   /** All calls of one path, in start order. */
-  async ofPath(path: number, expected: number, stop: () => boolean): Promise<{ call: Uint32Array; durationNs: Float64Array; startNs: Float64Array }> {
-    const call: number[] = [];
-    const duration: number[] = [];
-    const starts: number[] = [];
+  async ofPath(path: number, expected: number, stop: () => boolean): Promise<PathCalls> {
+    const size = Math.min(expected, this.callCount);
+    const found = { call: new Uint32Array(size), durationNs: new Float64Array(size), startNs: new Float64Array(size) };
+    let count = 0;
     const quantum = this.trace.directory.quantumNs;
-    for (let b = 0; b < this.entries.length && call.length < expected && !stop(); b++) {
+    for (let b = 0; b < this.entries.length && count < size && !stop(); b++) {
       const block = await this.block(b);
-      for (let i = 0; i < block.count; i++) {
+      for (let i = 0; i < block.count && count < size; i++) {
         if (block.path[i] !== path) continue;
-        call.push(block.first + i);
-        duration.push((block.end[i] - block.start[i]) * quantum);
-        starts.push(block.start[i] * quantum);
+        found.call[count] = block.first + i;
+        found.durationNs[count] = (block.end[i] - block.start[i]) * quantum;
+        found.startNs[count++] = block.start[i] * quantum;
       }
     }
-    return { call: Uint32Array.from(call), durationNs: Float64Array.from(duration), startNs: Float64Array.from(starts) };
+    return { call: found.call.subarray(0, count), durationNs: found.durationNs.subarray(0, count), startNs: found.startNs.subarray(0, count) };
   }
 
   /** The next call after `from` (before it, when step is -1) that the predicate takes; wraps around. -1: none. */

@@ -20,6 +20,11 @@ export function formatNs(ns: number): string {
   return hours > 0 ? `${hours} h ${minutes} min` : `${minutes} min ${seconds % 60} s`;
 }
 
+/** A time of a single call: rounded down to the quantum, so 0 says only that it is below it. */
+export function formatCallNs(ns: number, quantumNs: number): string {
+  return ns === 0 && quantumNs > 1 ? `< ${formatNs(quantumNs)}` : formatNs(ns);
+}
+
 function digits(value: number): string {
   const size = Math.abs(value);
   return value.toFixed(size < 9.995 ? 2 : size < 99.95 ? 1 : 0);

@@ -1,7 +1,7 @@
 // The columns of the two trees, as data: what a cell says, never how it is drawn.
 
 import { Outcome } from '../data/contract';
-import { clockFormat, formatCount, formatNs, formatPercent } from '../model/format';
+import { clockFormat, formatCallNs, formatCount, formatNs, formatPercent } from '../model/format';
 import type { PathKey } from '../model/path_tree';
 import type { Row } from '../model/row';
 import type { Trace } from '../model/trace';
@@ -39,7 +39,8 @@ export function mergedColumns(trace: Trace): Column[] {
 
 export function callColumns(trace: Trace): Column[] {
   const wall = trace.directory.totals.wallNs;
-  const clock = clockFormat(wall, trace.directory.quantumNs);
+  const quantum = trace.directory.quantumNs;
+  const clock = clockFormat(wall, quantum);
   const call = (text: (c: NonNullable<Row['call']>) => string) => (row: Row) => (row.call ? text(row.call) : '');
   const columns: Column[] = [
     { name: 'clock', label: `start, ${clock.unit}`, title: 'Start of the call, since the start of the run', text: call((c) => clock.format(c.startNs)) },
@@ -49,12 +50,12 @@ export function callColumns(trace: Trace): Column[] {
     },
     {
       name: 'total', label: 'total', title: 'Time from start to end',
-      text: (row) => (row.call ? formatNs(row.call.endNs - row.call.startNs) : row.kind === 'folded' ? formatNs(row.foldedNs) : ''),
+      text: (row) => (row.call ? formatCallNs(row.call.endNs - row.call.startNs, quantum) : row.kind === 'folded' ? formatNs(row.foldedNs) : ''),
       share: (row) => (row.call ? (row.call.endNs - row.call.startNs) / wall : 0),
     },
     {
       name: 'self', label: 'self', title: 'Total minus what was called',
-      text: call((c) => formatNs(c.selfNs)), share: (row) => (row.call ? row.call.selfNs / wall : 0),
+      text: call((c) => formatCallNs(c.selfNs, quantum)), share: (row) => (row.call ? row.call.selfNs / wall : 0),
     },
   ];
   if (trace.directory.lanes.length > 1) {

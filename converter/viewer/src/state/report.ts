@@ -3,7 +3,7 @@
 import { batch, computed, signal } from '@preact/signals';
 import { Category } from '../data/contract';
 import { CallStore, type Call } from '../model/call_store';
-import { formatCount, formatNs } from '../model/format';
+import { formatCallNs, formatCount, formatNs } from '../model/format';
 import { PathTree, type PathKey } from '../model/path_tree';
 import type { Row } from '../model/row';
 import { EveryCallSource, MergedSource, type RowSource } from '../model/row_source';
@@ -246,7 +246,10 @@ export class Report {
     if (row.kind === 'more') return 'More calls: Enter shows them';
     if (row.kind === 'folded') return `${formatCount(row.foldedCalls)} shorter calls that are not embedded`;
     const slowest = this.isSlowest(row) ? ', on the slowest path' : '';
-    if (row.call) return `${name}: ${formatNs(row.call.endNs - row.call.startNs)}, self ${formatNs(row.call.selfNs)}${slowest}`;
+    const quantum = this.trace.directory.quantumNs;
+    if (row.call) {
+      return `${name}: ${formatCallNs(row.call.endNs - row.call.startNs, quantum)}, self ${formatCallNs(row.call.selfNs, quantum)}${slowest}`;
+    }
     const calls = paths.calls[row.path];
     return `${name}: ${formatCount(calls)} ${calls === 1 ? 'call' : 'calls'}, total ${formatNs(paths.totalNs[row.path])}${slowest}`;
   }

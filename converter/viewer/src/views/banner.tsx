@@ -23,7 +23,7 @@ function integrityMessages({ integrity, totals }: Directory): string[] {
     messages.push(`${formatCount(integrity.damagedBlocks)} blocks of the trace are damaged or missing: calls in these gaps are lost. ${integrity.damage.join('; ')}`);
   }
   if (!integrity.complete && !integrity.cut && integrity.damagedBlocks === 0) messages.push('the trace is not complete.');
-  if (totals.unfinished > 0) {
+  if (!integrity.complete && totals.unfinished > 0) {
     messages.push(`${formatCount(totals.unfinished)} ${totals.unfinished === 1 ? 'call has' : 'calls have'} no recorded end: their time counts to the end of the trace.`);
   }
   return messages.concat(integrity.warnings);
@@ -38,7 +38,7 @@ function embeddedMessages({ embedded, totals }: Directory): string[] {
       'The merged tree and all its sums are exact, from every call.');
   }
   if (embedded.foldedPaths > 0) {
-    messages.push(`${formatCount(embedded.foldedPaths)} of ${formatCount(totals.paths)} paths are summed up in rows named “others”; their sums are exact.`);
+    messages.push(`${formatCount(embedded.foldedPaths)} of ${formatCount(totals.paths)} paths are summed up in rows named “others”: their sums are exact, but single calls stand there without their function.`);
   }
   return messages;
 }

@@ -1,22 +1,17 @@
 // The calls of one path, slowest first or in time order, a page at a time. Read from the blocks only when this is on screen.
 
-import { useEffect, useState } from 'preact/hooks';
-import { clockFormat, formatCount, formatNs } from '../model/format';
+import { useEffect, useMemo, useState } from 'preact/hooks';
+import type { PathCalls } from '../model/call_store';
+import { clockFormat, formatCallNs, formatCount } from '../model/format';
 import { slowestFirst } from '../model/slowest_first';
 import type { Report } from '../state/report';
 
 const PAGE = 50;
 
-interface Calls {
-  call: Uint32Array;
-  durationNs: Float64Array;
-  startNs: Float64Array;
-}
-
 type Order = 'slowest' | 'time';
 
 export function CallList({ report, path }: { report: Report; path: number }) {
-  const [calls, setCalls] = useState<Calls | null>(null);
+  const [calls, setCalls] = useState<PathCalls | null>(null);
   const [order, setOrder] = useState<Order>('slowest');
   const [page, setPage] = useState(0);
   useEffect(() => {
@@ -28,9 +23,10 @@ export function CallList({ report, path }: { report: Report; path: number }) {
     }, 150);
     return () => { gone = true; clearTimeout(timer); };
   }, [path]);
+  const slowest = useMemo(() => calls && slowestFirst(calls.durationNs), [calls]);
   const all = report.trace.paths.calls[path];
   if (!calls) return <section class="call-list"><h3>Calls</h3><p class="note">Reading …</p></section>;
-  const ranked = order === 'slowest' ? slowestFirst(calls.durationNs) : null;
+  const ranked = order === 'slowest' ? slowest : null;
   const count = ranked ? ranked.length : calls.call.length;
   const first = page * PAGE;
   const turn = (to: number, by: Order = order) => { setOrder(by); setPage(to); };
@@ -69,7 +65,7 @@ function Missing({ embedded, all, ranked }: { embedded: number; all: number; ran
   );
 }
 
-function Page({ report, calls, indexes }: { report: Report; calls: Calls; indexes: number[] }) {
+function Page({ report, calls, indexes }: { report: Report; calls: PathCalls; indexes: number[] }) {
   const { totals, quantumNs } = report.trace.directory;
   const clock = clockFormat(totals.wallNs, quantumNs);
   return (
@@ -80,7 +76,7 @@ function Page({ report, calls, indexes }: { report: Report; calls: Calls; indexe
           <tr key={calls.call[i]}>
             <td>
               <button type="button" class="link" title="Show this call among every call" onClick={() => report.revealCall(calls.call[i])}>
-                {formatNs(calls.durationNs[i])}
+                {formatCallNs(calls.durationNs[i], quantumNs)}
               </button>
             </td>
             <td>{clock.format(calls.startNs[i])}</td>

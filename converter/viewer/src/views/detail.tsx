@@ -1,7 +1,7 @@
 // The selected row: whose it is, where it stands, its sums, its calls.
 
 import { Outcome, FunctionFlag } from '../data/contract';
-import { clockFormat, formatCount, formatNs, formatPercent, visibleText } from '../model/format';
+import { clockFormat, formatCallNs, formatCount, formatNs, formatPercent, visibleText } from '../model/format';
 import type { Row } from '../model/row';
 import { categoryKey, categoryLabel, functionBadge, functionLocation, functionName, type Trace } from '../model/trace';
 import type { Report } from '../state/report';
@@ -92,8 +92,8 @@ function CallFacts({ report, row }: { report: Report; row: Row }) {
   const facts: Fact[] = [
     ['start', `${clock.format(call.startNs)} ${clock.unit}`],
     ['end', `${clock.format(call.endNs)} ${clock.unit}`],
-    ['total', formatNs(total), formatPercent(total, trace.directory.totals.wallNs)],
-    ['self', formatNs(call.selfNs)],
+    ['total', formatCallNs(total, trace.directory.quantumNs), formatPercent(total, trace.directory.totals.wallNs)],
+    ['self', formatCallNs(call.selfNs, trace.directory.quantumNs)],
     ['outcome', OUTCOMES[call.outcome] ?? ''],
   ];
   if (call.suspendedNs > 0) facts.push(['running', formatNs(total - call.suspendedNs)], ['suspended', formatNs(call.suspendedNs)]);

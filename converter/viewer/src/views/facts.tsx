@@ -3,7 +3,7 @@ import { functionBadge, functionName } from '../model/trace';
 import type { Report } from '../state/report';
 
 export function Facts({ report }: { report: Report }) {
-  const { totals, quantumNs, lanes } = report.trace.directory;
+  const { totals, quantumNs, lanes, labels } = report.trace.directory;
   return (
     <section aria-label="Totals">
       <dl class="facts">
@@ -12,6 +12,8 @@ export function Facts({ report }: { report: Report }) {
         <Fact label={totals.functions === 1 ? 'function' : 'functions'} value={formatCount(totals.functions)} />
         <Fact label={lanes.length === 1 ? 'thread' : 'threads'} value={formatCount(lanes.length)} />
         {totals.tasks > 0 && <Fact label="tasks" value={formatCount(totals.tasks)} />}
+        {totals.unfinished > 0 && <Fact label="unfinished" value={formatCount(totals.unfinished)} title={UNFINISHED} />}
+        {labels.map(([key, value]) => <Fact key={key} label={visibleText(key)} value={visibleText(value)} />)}
         {totals.raised > 0 && <Fact label="raised" value={formatCount(totals.raised)} />}
         <SlowestFunction report={report} />
         <div class="fact quantum" title="Times of single calls are rounded to this; sums in the merged tree are not rounded">
@@ -22,8 +24,10 @@ export function Facts({ report }: { report: Report }) {
   );
 }
 
-function Fact({ label, value }: { label: string; value: string }) {
-  return <div class="fact"><dt>{label}</dt> <dd>{value}</dd></div>;
+const UNFINISHED = 'Calls without a recorded end, such as generators that were never exhausted: their time counts to the end of the run';
+
+function Fact({ label, value, title = '' }: { label: string; value: string; title?: string }) {
+  return <div class="fact" title={title || `${label}: ${value}`}><dt>{label}</dt> <dd>{value}</dd></div>;
 }
 
 function SlowestFunction({ report }: { report: Report }) {

@@ -1,0 +1,274 @@
+#include "replay/machine.h"
+
+bool machine_stop_for_memory(struct machine *machine)
+{
+    if (!machine->stopped)
+        machine->stopped = -CPTRACE_NO_MEMORY;
+    return false;
+}
+
+static bool tell_enter(struct machine *machine, const struct frame *frame)
+{
+    const struct replay_call call = {
+        .id = frame->id,
+        .parent_id = frame->parent_id,
+        .function = frame->function,
+        .path = frame->path,
+        .lane = frame->lane,
+        .depth = frame->depth,
+        .start_ns = frame->start_ns,
+    };
+    for (size_t i = 0; i < machine->visitor_count && !machine->stopped; ++i) {
+        if (machine->visitors[i].enter)
+            machine->stopped = machine->visitors[i].enter(machine->visitors[i].context, &call);
+    }
+    return !machine->stopped;
+}
+
+static bool tell_leave(struct machine *machine, const struct replay_call *call)
+{
+    for (size_t i = 0; i < machine->visitor_count && !machine->stopped; ++i) {
+        if (machine->visitors[i].leave)
+            machine->stopped = machine->visitors[i].leave(machine->visitors[i].context, call);
+    }
+    return !machine->stopped;
+}
+
+bool machine_begin_call(struct machine *machine, uint32_t lane, uint32_t function, uint32_t activation, uint64_t start_ns,
+                        uint64_t slice_start_ns)
+{
+    struct call_stack *stack = &machine->stacks[lane];
+    if (stack->count == stack->capacity && !call_stack_reserve(stack))
+        return machine_stop_for_memory(machine);
+    const struct frame *parent = call_stack_top(stack);
+    const uint32_t path = path_tree_child(machine->tree, parent->path, function);
+    if (path == PATH_NONE)
+        return machine_stop_for_memory(machine);
+    struct frame *frame = &stack->frames[stack->count++];
+    frame->id = machine->next_id++;
+    frame->parent_id = parent->id;
+    frame->start_ns = start_ns;
+    frame->slice_start_ns = slice_start_ns;
+    frame->child_ns = 0;
+    frame->running_ns = 0;
+    frame->self_ns = 0;
+    frame->function = function;
+    frame->path = path;
+    frame->lane = lane;
+    frame->depth = parent->depth + 1;
+    frame->activation = activation;
+    frame->slice_count = 1;
+    frame->ghost = false;
+    frame->lost = false;
+    return !machine->enters || tell_enter(machine, frame);
+}
+
+bool machine_begin_activation(struct machine *machine, uint32_t lane, uint32_t function, uint32_t activation, uint64_t start_ns,
+                              uint64_t slice_start_ns)
+{
+    if (!machine_begin_call(machine, lane, function, activation, start_ns, slice_start_ns))
+        return false;
+    const struct activation_place place = {.lane = lane, .index = (uint32_t)machine->stacks[lane].count - 1};
+    return activations_put(&machine->activations, activation, place) || machine_stop_for_memory(machine);
+}
+
+/* Stands for what cannot be known (only damage makes it), so that later pops still match. */
+static bool push_ghost(struct machine *machine, uint32_t lane, uint32_t activation, uint64_t now_ns)
+{
+    struct call_stack *stack = &machine->stacks[lane];
+    if (!call_stack_reserve(stack))
+        return machine_stop_for_memory(machine);
+    struct frame ghost = *call_stack_top(stack);
+    ghost.function = CPTRACE_NO_NUMBER;
+    ghost.activation = activation;
+    ghost.start_ns = ghost.slice_start_ns = now_ns;
+    ghost.child_ns = 0;
+    ghost.ghost = true;
+    stack->frames[stack->count++] = ghost;
+    return true;
+}
+
+/* The call keeps its frame's activation and start, so that a later snapshot of open calls still recognises it. */
+static void make_ghost(const struct machine *machine, struct frame *frame)
+{
+    frame->ghost = true;
+    frame->id = frame->parent_id;
+    frame->path = machine->tree->paths[frame->path].parent;
+    frame->depth -= 1;
+}
+
+bool machine_finish_call(struct machine *machine, const struct frame *frame, uint64_t end_ns, enum replay_outcome outcome)
+{
+    path_tree_end_call(machine->tree, frame->path, frame->id, frame->start_ns, end_ns, frame->self_ns, frame->running_ns, outcome);
+    if (!machine->leaves)
+        return true;
+    const struct replay_call call = {
+        .id = frame->id,
+        .parent_id = frame->parent_id,
+        .function = frame->function,
+        .path = frame->path,
+        .lane = frame->lane,
+        .depth = frame->depth,
+        .start_ns = frame->start_ns,
+        .end_ns = end_ns,
+        .self_ns = frame->self_ns,
+        .running_ns = frame->running_ns,
+        .suspended_ns = end_ns - frame->start_ns - frame->running_ns,
+        .slice_count = frame->slice_count,
+        .outcome = outcome,
+    };
+    return tell_leave(machine, &call);
+}
+
+/* Frees the activation of a frame at a place, unless the call meanwhile goes on elsewhere. */
+static void forget_activation(struct machine *machine, uint32_t activation, uint32_t lane, uint32_t index)
+{
+    const struct activation_place *place = activations_find(&machine->activations, activation);
+    if (place && place->lane == lane && place->index == index)
+        activations_remove(&machine->activations, activation);
+}
+
+bool machine_end_top(struct machine *machine, uint32_t lane, uint64_t now_ns, enum replay_outcome outcome)
+{
+    struct call_stack *stack = &machine->stacks[lane];
+    if (stack->count <= 1)
+        return true;
+    struct frame *frame = call_stack_top(stack);
+    call_stack_settle_slice(stack, frame, now_ns);
+    --stack->count;
+    if (frame->ghost)
+        return true;
+    if (frame->activation != CPTRACE_NO_NUMBER)
+        forget_activation(machine, frame->activation, lane, (uint32_t)stack->count);
+    return machine_finish_call(machine, frame, now_ns, outcome);
+}
+
+bool machine_suspend_top(struct machine *machine, uint32_t lane, uint64_t now_ns, bool lost)
+{
+    struct call_stack *stack = &machine->stacks[lane];
+    if (stack->count <= 1)
+        return true;
+    struct frame *frame = call_stack_top(stack);
+    call_stack_settle_slice(stack, frame, now_ns);
+    --stack->count;
+    if (frame->ghost)
+        return true;
+    frame->slice_start_ns = now_ns;
+    frame->lost = lost;
+    const uint32_t index = suspended_calls_add(&machine->suspended, frame);
+    if (index == CPTRACE_NO_NUMBER)
+        return machine_stop_for_memory(machine);
+    const struct activation_place place = {.lane = ACTIVATION_SUSPENDED, .index = index};
+    return activations_put(&machine->activations, frame->activation, place) || machine_stop_for_memory(machine);
+}
+
+/* A call that is still on another stack: its suspend was lost, or comes late. What it leaves there is a ghost. */
+static struct frame take_from_stack(struct machine *machine, struct activation_place place, uint64_t now_ns)
+{
+    struct frame *frame = &machine->stacks[place.lane].frames[place.index];
+    struct frame taken = *frame;
+    const uint64_t slice_ns = now_ns > taken.slice_start_ns ? now_ns - taken.slice_start_ns : 0;
+    taken.running_ns += slice_ns;
+    taken.self_ns += slice_ns > taken.child_ns ? slice_ns - taken.child_ns : 0;
+    make_ghost(machine, frame);
+    return taken;
+}
+
+bool machine_resume(struct machine *machine, uint32_t lane, uint32_t activation, uint64_t now_ns, bool *known)
+{
+    const struct activation_place *found = activations_find(&machine->activations, activation);
+    *known = found != NULL;
+    if (!found)
+        return true;
+    struct call_stack *stack = &machine->stacks[lane];
+    if (!call_stack_reserve(stack))
+        return machine_stop_for_memory(machine);
+    const struct activation_place place = *found;
+    struct frame frame;
+    if (place.lane == ACTIVATION_SUSPENDED) {
+        frame = machine->suspended.frames[place.index];
+        suspended_calls_remove(&machine->suspended, place.index);
+    } else {
+        frame = take_from_stack(machine, place, now_ns);
+    }
+    /* Clocks of two lanes may differ by a tick: a slice never begins before its call. */
+    frame.slice_start_ns = now_ns;
+    if (frame.start_ns > now_ns)
+        frame.start_ns = now_ns;
+    frame.child_ns = 0;
+    frame.lost = false;
+    ++frame.slice_count;
+    stack->frames[stack->count++] = frame;
+    const struct activation_place here = {.lane = lane, .index = (uint32_t)stack->count - 1};
+    return activations_put(&machine->activations, activation, here) || machine_stop_for_memory(machine);
+}
+
+static const struct cptrace_activation_start *next_start(struct call_stack *stack, const struct cptrace_events *block)
+{
+    static const struct cptrace_activation_start none = {.activation = CPTRACE_NO_NUMBER};
+    return stack->next_start < block->start_count ? &block->starts[stack->next_start++] : &none;
+}
+
+static bool reopen(struct machine *machine, uint32_t lane, const struct cptrace_activation_start *start, uint64_t now_ns)
+{
+    bool known;
+    if (!machine_resume(machine, lane, start->activation, now_ns, &known))
+        return false;
+    const uint64_t start_ns = start->start_tick < now_ns ? start->start_tick : now_ns;
+    return known || machine_begin_activation(machine, lane, start->function, start->activation, start_ns, now_ns);
+}
+
+static bool resume(struct machine *machine, uint32_t lane, uint32_t activation, uint64_t now_ns)
+{
+    bool known;
+    if (!machine_resume(machine, lane, activation, now_ns, &known))
+        return false;
+    return known || push_ghost(machine, lane, activation, now_ns);
+}
+
+static bool suspend(struct machine *machine, uint32_t lane, uint64_t now_ns)
+{
+    const bool plain = call_stack_top(&machine->stacks[lane])->activation == CPTRACE_NO_NUMBER;
+    return plain ? machine_end_top(machine, lane, now_ns, REPLAY_RETURNED) : machine_suspend_top(machine, lane, now_ns, false);
+}
+
+static bool step(struct machine *machine, uint32_t lane, const struct cptrace_events *block, const struct cptrace_event *event,
+                 uint64_t now_ns)
+{
+    switch (event->op) {
+    case CPTRACE_OP_CALL:
+        return machine_begin_call(machine, lane, event->value, CPTRACE_NO_NUMBER, now_ns, now_ns);
+    case CPTRACE_OP_RETURN:
+        return machine_end_top(machine, lane, now_ns, REPLAY_RETURNED);
+    case CPTRACE_OP_UNWIND:
+        return machine_end_top(machine, lane, now_ns, REPLAY_RAISED);
+    case CPTRACE_OP_SUSPEND:
+        return suspend(machine, lane, now_ns);
+    case CPTRACE_OP_RESUME:
+        return resume(machine, lane, event->value, now_ns);
+    case CPTRACE_OP_REOPEN:
+        return reopen(machine, lane, next_start(&machine->stacks[lane], block), now_ns);
+    case CPTRACE_OP_START: {
+        const struct cptrace_activation_start *start = next_start(&machine->stacks[lane], block);
+        return machine_begin_activation(machine, lane, start->function, start->activation, now_ns, now_ns);
+    }
+    default:
+        return true; /* a throw changes no stack; the unwind or the next suspend tells what came of it */
+    }
+}
+
+bool machine_replay_events(struct machine *machine, const struct lane_run *run)
+{
+    struct call_stack *stack = &machine->stacks[run->lane];
+    /* Time of a lane goes back only in strange files, but sums of unsigned differences must hold in those too. */
+    uint64_t now_ns = stack->now_ns;
+    for (const struct cptrace_event *event = run->begin; event < run->end; ++event) {
+        if (event->tick > now_ns)
+            now_ns = event->tick;
+        if (!step(machine, run->lane, run->block, event, now_ns))
+            return false;
+    }
+    stack->now_ns = now_ns;
+    machine->events_done += (uint64_t)(run->end - run->begin);
+    return true;
+}

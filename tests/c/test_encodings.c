@@ -1,0 +1,290 @@
+/* Byte literals next to the sections of SPEC.md, and bodies that contradict them. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zstd.h>
+
+#include "byte_buffer.h"
+#include "bytes.h"
+#include "crc32.h"
+#include "frame.h"
+#include "memory_file.h"
+#include "spec_example.h"
+
+static void check_varint(uint64_t value, const char *bytes, size_t length)
+{
+    uint8_t stored[VARINT_MAX_BYTES];
+    cr_assert_eq((size_t)(store_varint(stored, value) - stored), length);
+    cr_assert_arr_eq(stored, bytes, length);
+    struct cursor cursor = {stored, stored + length};
+    uint64_t loaded = 0;
+    cr_assert(cursor_varint(&cursor, &loaded));
+    cr_assert_eq(loaded, value);
+    cr_assert_eq(cursor_left(&cursor), 0);
+}
+
+/* 1. Conventions */
+Test(section_1, varint)
+{
+    check_varint(0, "\x00", 1);
+    check_varint(127, "\x7F", 1);
+    check_varint(128, "\x80\x01", 2);
+    check_varint(300, "\xAC\x02", 2);
+    check_varint(UINT32_MAX, "\xFF\xFF\xFF\xFF\x0F", 5);
+    check_varint(UINT64_MAX, "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01", 10);
+}
+
+Test(section_1, varint_refused)
+{
+    static const struct {
+        const char *bytes;
+        size_t length;
+    } wrong[] = {{"", 0}, {"\x80", 1}, {"\x80\x00", 2}, {"\xFF\x80\x00", 3}, {"\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x02", 10},
+                 {"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 11}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        const uint8_t *const bytes = (const uint8_t *)wrong[i].bytes;
+        struct cursor cursor = {bytes, bytes + wrong[i].length};
+        uint64_t value;
+        cr_assert_not(cursor_varint(&cursor, &value));
+        cr_assert_eq(cursor.at, bytes);
+    }
+}
+
+Test(section_1, zigzag)
+{
+    static const int64_t values[] = {0, -1, 1, -2, INT64_MAX, INT64_MIN};
+    static const uint64_t stored[] = {0, 1, 2, 3, UINT64_MAX - 1, UINT64_MAX};
+    for (int i = 0; i < 6; i++) {
+        cr_assert_eq(zigzag(values[i]), stored[i]);
+        cr_assert_eq(unzigzag(stored[i]), values[i]);
+    }
+}
+
+Test(section_1, crc32)
+{
+    cr_assert_eq(cptrace_crc32(0, "123456789", 9), 0xCBF43926u);
+    cr_assert_eq(cptrace_crc32(cptrace_crc32(0, "12345", 5), "6789", 4), 0xCBF43926u);
+}
+
+/* 7. Limits */
+Test(section_7, long_strings_are_cut_between_characters)
+{
+    struct byte_buffer buffer = {0};
+    char *const bytes = malloc(70000);
+    for (size_t i = 0; i < 70000; i += 2)
+        memcpy(bytes + i, "\xC3\xA9", 2);
+    cr_assert(cptrace_buffer_string(&buffer, (struct cptrace_string){bytes, 70000}));
+    struct cursor cursor = {buffer.bytes, buffer.bytes + buffer.length};
+    struct cptrace_string string;
+    cr_assert(cursor_string(&cursor, &string));
+    cr_assert_leq(string.length, 65535);
+    cr_assert_geq(string.length, 65530);
+    cr_assert_arr_eq(string.bytes + string.length - 5, "\xC3\xA9\xE2\x80\xA6", 5);
+    free(bytes);
+    cptrace_buffer_free(&buffer);
+}
+
+/* 4.3 Events: a block made of literals. */
+struct literal {
+    uint32_t event_count, open_count;
+    uint64_t first, last;
+    const char *open, *op, *delta, *operand;
+    size_t open_bytes, op_bytes, delta_bytes, operand_bytes;
+};
+
+static enum cptrace_status decode(const struct literal *literal, struct cptrace_events *events, struct cptrace_error *error)
+{
+    uint8_t content[256] = {CPTRACE_BLOCK_EVENTS};
+    uint8_t *at = store_u32(content + 16, literal->event_count);
+    at = store_u64(at, literal->first);
+    store_u64(at, literal->last);
+    at = store_u32(content + 60, literal->open_count);
+    at = store_u32(at, (uint32_t)literal->open_bytes);
+    at = store_u32(at, (uint32_t)literal->op_bytes);
+    at = store_u32(at, (uint32_t)literal->delta_bytes);
+    at = store_u32(at, (uint32_t)literal->operand_bytes);
+    memcpy(at, literal->open, literal->open_bytes);
+    memcpy(at += literal->open_bytes, literal->op, literal->op_bytes);
+    memcpy(at += literal->op_bytes, literal->delta, literal->delta_bytes);
+    memcpy(at += literal->delta_bytes, literal->operand, literal->operand_bytes);
+    at += literal->operand_bytes;
+    /* Exactly as long as the content, so that a sanitizer sees a read past it. */
+    const size_t length = (size_t)(at - content);
+    uint8_t *const exact = malloc(length);
+    memcpy(exact, content, length);
+    const struct cptrace_block block = {.kind = CPTRACE_BLOCK_EVENTS, .content = exact, .content_bytes = length, .offset = 77};
+    const enum cptrace_status status = cptrace_events_decode(&block, events, error);
+    free(exact);
+    return status;
+}
+
+#define COLUMN(name, literal) .name = literal, .name##_bytes = sizeof literal - 1
+
+Test(section_4_3, every_op)
+{
+    /* One plain call open since tick 90; then call 300, return, start, suspend, resume, throw, unwind, annotation, reopen. */
+    const struct literal literal = {
+        .event_count = 9, .open_count = 1, .first = 100, .last = 452,
+        COLUMN(open, "\x07\x0A\x00"),
+        COLUMN(op, "\xBC\x02\x00\x05\x02\x03\x06\x01\x08\x04"),
+        COLUMN(delta, "\x00\x01\x01\x01\x01\x01\x01\xD8\x02\x02"),
+        COLUMN(operand, "\x04\x09" "\x00" "\x03xyz" "\x06\x0A\x14"),
+    };
+    struct cptrace_events events = {0};
+    struct cptrace_error error = {0};
+    cr_assert_eq(decode(&literal, &events, &error), CPTRACE_OK, "%s", error.message);
+    static const struct cptrace_event expected[] = {
+        {.tick = 100, .op = CPTRACE_OP_CALL, .value = 300}, {.tick = 101, .op = CPTRACE_OP_RETURN}, {.tick = 102, .op = CPTRACE_OP_START, .value = 2},
+        {.tick = 103, .op = CPTRACE_OP_SUSPEND}, {.tick = 104, .op = CPTRACE_OP_RESUME, .value = 2}, {.tick = 105, .op = CPTRACE_OP_THROW},
+        {.tick = 106, .op = CPTRACE_OP_UNWIND}, {.tick = 452, .op = CPTRACE_OP_REOPEN, .value = 5},
+    };
+    cr_assert_eq(events.event_count, 8);
+    for (size_t i = 0; i < 8; i++) {
+        cr_assert_eq(events.events[i].tick, expected[i].tick, "event %zu", i);
+        cr_assert_eq(events.events[i].op, expected[i].op, "event %zu", i);
+        cr_assert_eq(events.events[i].value, expected[i].value, "event %zu", i);
+    }
+    cr_assert_eq(events.open[0].start_tick, 90);
+    cr_assert_eq(events.open[0].activation, CPTRACE_NO_NUMBER);
+    cr_assert_eq(events.starts[1].start_tick, 432);
+    cr_assert_eq(events.starts[1].function, 10);
+    cr_assert_eq(events.function_limit, 301);
+    cptrace_events_free(&events);
+}
+
+Test(section_4_3, contradictions_are_refused)
+{
+    const struct literal wrong[] = {
+        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x00"), COLUMN(delta, "\x00")},                 /* return of nothing */
+        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x02"), COLUMN(delta, "\x00")},                 /* suspend of nothing */
+        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x06"), COLUMN(delta, "\x00")},                 /* throw into nothing */
+        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x07"), COLUMN(delta, "\x00")},                 /* reserved */
+        {.event_count = 2, .first = 5, .last = 6, COLUMN(op, "\x10\x02"), COLUMN(delta, "\x00\x01")},         /* suspend of a plain call */
+        {.event_count = 1, .first = 5, .last = 6, COLUMN(op, "\x10"), COLUMN(delta, "\x01")},                 /* first delta */
+        {.event_count = 1, .first = 5, .last = 6, COLUMN(op, "\x10"), COLUMN(delta, "\x00")},                 /* last tick */
+        {.event_count = 2, .first = 5, .last = 6, COLUMN(op, "\x10\x10"), COLUMN(delta, "\x00\x02")},         /* past the last tick */
+        {.event_count = 2, .first = 5, .last = 6, COLUMN(op, "\x10\x10"), COLUMN(delta, "\x00\x81\x00")},     /* overlong */
+        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x90\x00"), COLUMN(delta, "\x00")},             /* overlong op */
+        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x10\x10"), COLUMN(delta, "\x00")},             /* an op is left */
+        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x10"), COLUMN(delta, "\x00"), COLUMN(operand, "\x00")},
+        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x03"), COLUMN(delta, "\x00"), COLUMN(operand, "\x00")}, /* not mentioned */
+        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x05"), COLUMN(delta, "\x00"), COLUMN(operand, "\x01\x00")}, /* activation -1 */
+        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x04"), COLUMN(delta, "\x00"), COLUMN(operand, "\x00\x00\x06")}, /* age */
+        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x08"), COLUMN(delta, "\x00"), COLUMN(operand, "\x02x")},
+        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\xFF\xFF\xFF\xFF\x1F"), COLUMN(delta, "\x00")}, /* no such function */
+        {.event_count = 0, .first = 5, .last = 5, COLUMN(op, ""), COLUMN(delta, "")},
+        {.event_count = 9, .first = 5, .last = 5, COLUMN(op, "\x10"), COLUMN(delta, "\x00")},
+        {.event_count = 1, .first = 5, .last = 4, COLUMN(op, "\x10"), COLUMN(delta, "\x00")},
+        {.event_count = 1, .open_count = 1, .first = 5, .last = 5, COLUMN(open, "\x00\x06\x00"), COLUMN(op, "\x10"), COLUMN(delta, "\x00")},
+        {.event_count = 1, .open_count = 9, .first = 5, .last = 5, COLUMN(open, "\x00\x01\x00"), COLUMN(op, "\x10"), COLUMN(delta, "\x00")},
+        {.event_count = 1, .open_count = 0, .first = 5, .last = 5, COLUMN(open, "\x00\x01\x00"), COLUMN(op, "\x10"), COLUMN(delta, "\x00")},
+    };
+    struct cptrace_events events = {0};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct literal literal = wrong[i];
+        if (!literal.open) literal.open = "";
+        if (!literal.operand) literal.operand = "";
+        struct cptrace_error error = {0};
+        cr_assert_eq(decode(&literal, &events, &error), CPTRACE_CORRUPT, "literal %zu is not refused", i);
+        cr_assert_eq(error.offset, 77);
+        cr_assert_neq(error.message[0], 0);
+    }
+    cptrace_events_free(&events);
+}
+
+/* 2 and 4: blocks with right checksums and wrong bodies. */
+static void append_frame(struct memory_file *file, const void *content, size_t length)
+{
+    ZSTD_CCtx *const compressor = ZSTD_createCCtx();
+    ZSTD_CCtx_setParameter(compressor, ZSTD_c_checksumFlag, 1);
+    uint8_t frame[4096];
+    const size_t size = ZSTD_compress2(compressor, frame, sizeof frame, content, length);
+    ZSTD_freeCCtx(compressor);
+    memory_sink(file).append(file, frame, size);
+}
+
+static struct reading read_with_block(const char *content, size_t length)
+{
+    struct memory_file file;
+    write_spec_example(&file);
+    file.length = 123; /* header and info */
+    uint8_t block[256];
+    memcpy(block, content, length);
+    store_u32(store_u32(block + 4, 0x0BADCAFE), 1);
+    append_frame(&file, block, length);
+    const struct reading reading = read_everything(&file);
+    memory_file_free(&file);
+    return reading;
+}
+
+#define HEADER_OF(kind) kind "\0\0\0" "\0\0\0\0" "\0\0\0\0"
+#define READ(literal) read_with_block(literal, sizeof literal - 1)
+
+Test(section_4, unknown_kinds_are_skipped)
+{
+    const struct reading reading = READ(HEADER_OF("\x63") "anything");
+    cr_assert_eq(reading.damage_count, 0);
+    cr_assert_eq(reading.block_count, 1);
+    cr_assert_eq(reading.final_status, CPTRACE_TRUNCATED);
+}
+
+Test(section_4, wrong_bodies_are_damage)
+{
+    cr_assert_eq(READ("\x63\0\0\1" "\0\0\0\0" "\0\0\0\0" "anything").damage_count, 1); /* reserved byte */
+    cr_assert_eq(READ(HEADER_OF("\x01") "\0").damage_count, 1);                       /* a second info block */
+    cr_assert_eq(READ(HEADER_OF("\x02") "\1\0\0\0\0\0\0\0\0\0").damage_count, 0);
+    cr_assert_eq(READ(HEADER_OF("\x02") "\1\0\0\0\0\0\0\0\0\0\0").damage_count, 1);   /* a byte too many */
+    cr_assert_eq(READ(HEADER_OF("\x02") "\1\0\0\0\0\0\0\0\0").damage_count, 1);       /* cut */
+    cr_assert_eq(READ(HEADER_OF("\x02") "\5\1\1x\0\0\0\0\0\0\0\0").damage_count, 1);  /* numbers not dense */
+    cr_assert_eq(READ(HEADER_OF("\x02") "\1\0\0\1\2\0\0\0\0\0\0\0\0\0").damage_count, 1);       /* path is no string */
+    cr_assert_eq(READ(HEADER_OF("\x02") "\1\0\0\1\0\0\0\0\0\0\0\0\0\0").damage_count, 0);
+    cr_assert_eq(READ(HEADER_OF("\x02") "\1\0\0\0\0\1\0\0\0\1\0\1\0\0\0\0\0").damage_count, 1); /* no such file */
+    cr_assert_eq(READ(HEADER_OF("\x02") "\1\0\0\0\0\1\0\0\0\0\0\1\0\0\0\0\0").damage_count, 0);
+    cr_assert_eq(READ(HEADER_OF("\x02") "\1\0\0\0\0\1\0\0\0\0\0\5\0\0\0\0\0").damage_count, 1); /* category 5 */
+    cr_assert_eq(READ(HEADER_OF("\x02") "\1\0\0\0\0\1\0\0\0\0\0\1\x10\0\0\0\0").damage_count, 1); /* reserved flag */
+    cr_assert_eq(READ(HEADER_OF("\x02") "\1\0\0\0\0\0\0\1\2\0\0\0\0").damage_count, 1);         /* lane kind 2 */
+    cr_assert_eq(READ(HEADER_OF("\x04") "short").damage_count, 1);
+    cr_assert_eq(READ(HEADER_OF("\x03") "short").damage_count, 1);
+    cr_assert_eq(READ(HEADER_OF("\x02") "\xFF\xFF\xFF\xFF\x0F\xFF\xFF\xFF\xFF\x0F").damage_count, 1);
+}
+
+Test(section_2, padding)
+{
+    struct memory_file file;
+    write_spec_example(&file);
+    const size_t index = file.length - 69;
+    uint8_t padded[600] = {0};
+    for (int dirty = 0; dirty < 2; dirty++) {
+        memcpy(padded, file.bytes, index);
+        memcpy(padded + index, "\x5E\x2A\x4D\x18\x05\0\0\0\0\0\0\0\0", 13);
+        padded[index + 10] = (uint8_t)dirty;
+        struct memory_file copy = {.bytes = padded, .length = index + 13};
+        const struct reading reading = read_everything(&copy);
+        cr_assert_eq(reading.final_status, CPTRACE_END);
+        cr_assert_eq(reading.damage_count > 0, dirty);
+    }
+    memory_file_free(&file);
+}
+
+/* The size of a small run: design.md 7. */
+Test(size, fifty_calls_are_about_a_kilobyte)
+{
+    struct memory_file file;
+    struct cptrace_writer *const writer = memory_writer(&file, 0);
+    const struct cptrace_pair info[] = {
+        {text("name"), text("handler")}, {text("kind"), text("function")}, {text("function"), text("app.views.handler")},
+        {text("argv"), text("/srv/app/bin/gunicorn")}, {text("pid"), text("31337")}, {text("host"), text("web-12")},
+        {text("os"), text("Linux 6.1.0 x86_64")}, {text("python"), text("3.14.1")}, {text("clock"), text("tsc")},
+    };
+    cptrace_writer_info(writer, info, sizeof info / sizeof *info);
+    define_functions(writer, 20);
+    struct cptrace_lane_writer *const lane = cptrace_writer_define_lane(writer, 1, text("MainThread"));
+    for (uint64_t i = 0; i < 50; i++) {
+        cptrace_lane_call(lane, 1000 + i * 40, (uint32_t)(i % 20));
+        cptrace_lane_return(lane, 1020 + i * 40 + i % 7);
+    }
+    cptrace_writer_finish(writer, (struct cptrace_calibration){4000, 1, 1}, NULL, 0, NULL);
+    cptrace_writer_free(writer);
+    cr_assert_leq(file.length, 1024, "%zu bytes", file.length);
+    memory_file_free(&file);
+}
