@@ -131,10 +131,11 @@ npm_test() { # npm_test FOLDER
   (cd "$1" && npm ci --no-audit --no-fund && npm test)
 }
 
-browser_tests() {
+browser_tests() { # browser_tests VENV
   local browser
   browser=$(find_chromium) || return
-  REPORTS=$PWD/$REPORTS CHROMIUM=$browser npm_test tests/browser
+  REPORTS=$PWD/$REPORTS CHROMIUM=$browser CP2HTML=$PWD/$1/bin/cp2html MAKE_TRACES=$PWD/build/dev/tests/browser/make_traces \
+    npm_test tests/browser
 }
 
 # --- all of it ---
@@ -158,7 +159,7 @@ run_everything() { # run_everything all|default
   step "Exported symbols" check_symbols "$venv"
   step "Traces and pages of the examples" make_reports "$venv"
   step "Independent reader" oracle_tests "$venv"
-  step "Page in a browser" browser_tests
+  step "Page in a browser" browser_tests "$venv"
   summary
 }
 

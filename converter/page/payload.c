@@ -24,9 +24,10 @@ struct payload {
     uint64_t expected_calls, calls_bytes_max;
 };
 
+/* A finer clock costs bytes: 1 M real calls (a JSON parser) take 1.3 MB at 10 ns and 0.6 MB at 100 ns. */
 static uint64_t quantum_for(uint64_t calls)
 {
-    return calls > 1000 * 1000 ? 100 : calls > 100 * 1000 ? 10 : 1;
+    return calls > 2000 * 1000 ? 100 : calls > 200 * 1000 ? 10 : 1;
 }
 
 struct payload *payload_create(const struct trace_facts *facts, uint64_t max_bytes)

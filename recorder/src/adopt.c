@@ -42,6 +42,8 @@ struct rec_lane *rec_adopt(struct rec_thread *thread)
 #else
     PyThreadState *state = _PyThreadState_UncheckedGet();
 #endif
+    if (thread->mute_count > 0)
+        return NULL;
     if (state->context == thread->context && state->context_ver == thread->context_version)
         return thread->lane; /* looked at before: nothing here */
     PyObject *type, *error, *traceback;

@@ -56,8 +56,11 @@ static inline void rec_enter(struct rec_thread *thread, PyCodeObject *code, enum
         rec_put_all(lane, function, CPTRACE_RING_CALL);
         return;
     }
-    if (function->kind == REC_FUNCTION_HIDDEN)
+    if (function->kind == REC_FUNCTION_HIDDEN) {
+        if (rec_context_run_count) /* a profiled function may be the first thing that a child task or a pool thread runs */
+            rec_adopt(thread);
         return;
+    }
     if (rec_context_run_count && (!lane || function->is_coroutine))
         lane = rec_adopt(thread);
     if (lane)
@@ -71,12 +74,13 @@ static inline void rec_leave(struct rec_thread *thread, PyCodeObject *code, enum
     if (!lane)
         return;
     const struct rec_function *function = rec_function_of_code(code);
-    if (!function || function->kind == REC_FUNCTION_HIDDEN)
+    if (!function)
         return;
+    const bool is_shown = function->kind != REC_FUNCTION_HIDDEN;
     const uint64_t tick = rec_clock_ticks();
     do {
         struct rec_lane *outer = lane->outer;
-        if (rec_lane_knows(lane, function))
+        if (is_shown && rec_lane_knows(lane, function))
             rec_lane_put(lane, tick, rec_word(function, op));
         if (__builtin_expect(lane->ends_with_root, 0) && lane->root_frame == rec_current_frame())
             rec_thread_switch_off(lane);

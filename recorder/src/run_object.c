@@ -18,8 +18,10 @@ bool rec_run_object_check(const PyObject *object) { return Py_IS_TYPE(object, ru
 /* An error of ours never replaces what the program does: it is one warning, or with warnings as errors one message on stderr. */
 static void warn(const char *what, const char *why)
 {
+    rec_thread_mute(&rec_this_thread);
     if (PyErr_WarnFormat(PyExc_RuntimeWarning, 2, "callprofiler: %s: %s", what, why) < 0)
         PyErr_WriteUnraisable(NULL);
+    rec_thread_unmute(&rec_this_thread);
 }
 
 static void warn_of_exception(const char *what)
@@ -81,9 +83,11 @@ static struct rec_run *open_with(PyObject *settings, PyObject *facts)
 
 static struct rec_run *open_run(PyObject *settings)
 {
+    rec_thread_mute(&rec_this_thread);
     PyObject *facts = PyObject_CallMethod(settings, "begin", NULL);
     struct rec_run *run = facts ? open_with(settings, facts) : NULL;
     Py_XDECREF(facts);
+    rec_thread_unmute(&rec_this_thread);
     return run;
 }
 
@@ -167,7 +171,9 @@ static void forget_open(const struct rec_run_object *self)
 static void tell_saved(struct rec_run_object *self)
 {
     self->path = PyUnicode_DecodeFSDefault(self->run->final_path);
+    rec_thread_mute(&rec_this_thread);
     PyObject *told = self->path ? PyObject_CallMethod(self->settings, "saved", "O", self->path) : NULL;
+    rec_thread_unmute(&rec_this_thread);
     if (!told)
         warn_of_exception("telling about the saved trace");
     Py_XDECREF(told);

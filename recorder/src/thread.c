@@ -17,7 +17,7 @@ static void forget_thread(void *value)
 
 static void on_fork_child(void)
 {
-    rec_this_thread.lane = NULL; /* before any Python code could write into the parent's rings */
+    rec_this_thread.lane = rec_this_thread.muted = NULL; /* before any Python code could write into the parent's rings */
     rec_this_thread.hook_count = 0;
     rec_this_thread.os_thread_id = 0;
     rec_run_abandon_all_after_fork();
@@ -37,18 +37,41 @@ void rec_thread_switch_on(struct rec_thread *thread, struct rec_lane *lane)
     thread->lane = lane;
 }
 
+static bool unlink_lane(struct rec_lane **link, struct rec_lane *lane)
+{
+    while (*link && *link != lane)
+        link = &(*link)->outer;
+    if (!*link)
+        return false;
+    *link = lane->outer;
+    return true;
+}
+
 void rec_thread_switch_off(struct rec_lane *lane)
 {
     if (!lane->is_on)
         return;
-    struct rec_lane **link = &lane->thread->lane;
-    while (*link && *link != lane)
-        link = &(*link)->outer;
-    if (*link)
-        *link = lane->outer;
+    if (!unlink_lane(&lane->thread->lane, lane))
+        unlink_lane(&lane->thread->muted, lane);
     lane->is_on = false;
     lane->ends_with_root = false;
     lane->outer = NULL;
+}
+
+void rec_thread_mute(struct rec_thread *thread)
+{
+    if (thread->mute_count++ > 0)
+        return;
+    thread->muted = thread->lane;
+    thread->lane = NULL;
+}
+
+void rec_thread_unmute(struct rec_thread *thread)
+{
+    if (--thread->mute_count > 0)
+        return;
+    thread->lane = thread->muted;
+    thread->muted = NULL;
 }
 
 bool rec_thread_is_recording(const struct rec_thread *thread, const struct rec_run *run)

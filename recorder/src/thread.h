@@ -11,6 +11,8 @@
 
 struct rec_thread {
     struct rec_lane *lane; /* the innermost run that is on, or NULL: the first thing that a hook looks at */
+    struct rec_lane *muted; /* what `lane` was, while our own Python code runs */
+    unsigned mute_count;
     const void *context;   /* the context that was looked at last, and its version */
     uint64_t context_version;
     uint64_t os_thread_id; /* 0: not asked yet */
@@ -34,6 +36,10 @@ void rec_thread_switch_off(struct rec_lane *lane);
 bool rec_thread_is_recording(const struct rec_thread *thread, const struct rec_run *run);
 /* Whether a run of this owner is on. */
 bool rec_thread_records_owner(const struct rec_thread *thread, const void *owner);
+
+/* What callprofiler's own Python code does is nobody's business: no run hears of it. Nests. */
+void rec_thread_mute(struct rec_thread *thread);
+void rec_thread_unmute(struct rec_thread *thread);
 
 /* The interpreter frame that runs now: its address is the identity of a generator or coroutine while it lives. */
 const void *rec_current_frame(void);

@@ -160,6 +160,17 @@ test('search finds, n goes on, and the view is in the address', () => on('small'
   assert.equal((await selectedRow(page)).name, 'loads');
 }));
 
+test('a column sorts the tree, and what was open stays open', () => on('small', {}, async (page) => {
+  const before = (await shownRows(page)).length;
+  await page.click('.sort:has-text("calls")');
+  await settle(page);
+  const rows = await shownRows(page);
+  assert.equal(rows.length, before);
+  assert.equal(await page.getAttribute('.tree-head .count', 'aria-sort'), 'descending');
+  const inParse = rows.filter((row) => row.level === 5).map((row) => row.name);
+  assert.equal(inParse.indexOf('loads') > inParse.indexOf('len'), true);
+}));
+
 test('light and dark', async () => {
   const lightness = (page) => page.evaluate(() => getComputedStyle(document.body).backgroundColor.match(/\d+/g).map(Number)[0]);
   await on('small', { dark: true }, async (page) => {

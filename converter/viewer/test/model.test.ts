@@ -101,7 +101,7 @@ test('numbers as text', () => {
   assert.deepEqual([0, 12, 999, 1234, 99_950, 12_345_678, 1.5e9, 130e9].map(formatNs),
     ['0', '12 ns', '999 ns', '1.23 µs', '100 µs', '12.3 ms', '1.500 s', '2 min 10 s']);
   assert.equal(formatCount(1234567), '1,234,567');
-  assert.equal(formatPercent(1, 3), '33 %');
+  assert.deepEqual([formatPercent(1, 3), formatPercent(3, 3), formatPercent(250, 2)], ['33 %', '100 %', '125 ×']);
   assert.equal(clockFormat(2e9, 100).format(1_234_567_800), '1.2345678');
   assert.equal(visibleText('a\u202eb\n'), 'a‹U+202E›b‹U+000A›');
 });

@@ -37,8 +37,10 @@ export function clockFormat(wallNs: number, quantumNs: number): { unit: string; 
   return { unit, format: (ns) => (ns / scale).toFixed(decimals) };
 }
 
+/** Calls that overlap in time sum up to more than the run: said as a factor. */
 export function formatPercent(part: number, whole: number): string {
   if (whole <= 0) return '';
+  if (part > 1.005 * whole) return `${(part / whole).toFixed(part < 99.5 * whole ? 1 : 0)} ×`;
   const percent = (100 * part) / whole;
   return percent >= 99.95 ? '100 %' : percent >= 9.95 ? `${percent.toFixed(0)} %` : percent >= 0.05 ? `${percent.toFixed(1)} %` : '< 0.1 %';
 }

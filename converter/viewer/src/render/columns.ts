@@ -26,7 +26,7 @@ export function mergedColumns(trace: Trace): Column[] {
       name: 'total', label: 'total', title: 'Time from start to end, summed over the calls', sort: 'totalNs',
       text: path((p) => formatNs(paths.totalNs[p])), share: (row) => paths.totalNs[row.path] / wall,
     },
-    { name: 'percent', label: '%', title: 'Total as a share of the run', text: path((p) => formatPercent(paths.totalNs[p], wall)) },
+    { name: 'percent', label: '%', title: 'Total as a share of the run; calls that overlap in time sum up to more than it (×)', text: path((p) => formatPercent(paths.totalNs[p], wall)) },
     {
       name: 'self', label: 'self', title: 'Total minus what was called', sort: 'selfNs',
       text: path((p) => formatNs(paths.selfNs[p])), share: (row) => paths.selfNs[row.path] / wall,
