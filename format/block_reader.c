@@ -9,6 +9,7 @@
 #include "frame.h"
 
 /* RFC 8878, 3.1.1. */
+#define FRAME_HEADER_MAX_BYTES 18
 #define ZSTD_BLOCK_HEADER_BYTES 3
 #define ZSTD_BLOCK_MAX_BYTES (128u << 10)
 #define FRAME_CHECKSUM_BYTES 4
@@ -84,6 +85,9 @@ enum cptrace_status cptrace_frame_measure(struct input *input, struct frame_size
         size_t length = 0;
         status = measure_zstd_block(input, position, &length, &last, error);
         position += length;
+        /* zstd stores what it cannot make smaller, so the window need not be larger than that. */
+        if (status == CPTRACE_OK && position > FRAME_HEADER_MAX_BYTES + size->content_bytes + (count + 1) * (uint64_t)ZSTD_BLOCK_HEADER_BYTES)
+            status = cptrace_error_set(error, CPTRACE_CORRUPT, input->offset, "frame: longer than its content");
     }
     if (status != CPTRACE_OK)
         return status;

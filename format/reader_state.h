@@ -39,6 +39,9 @@ struct cptrace_reader {
 void cptrace_reader_add_damage(struct cptrace_reader *reader, uint64_t offset, uint64_t bytes, uint32_t blocks,
                                const struct cptrace_error *error);
 
+/* header_reader.c: reads and checks the header, and puts back one flipped bit. */
+enum cptrace_status cptrace_reader_read_header(struct cptrace_reader *reader, struct cptrace_error *error);
+
 /* resync.c: from bytes that are no valid block, moves on to the next frame that is one, to the index, or to the end. The stretch passed
  * is damage, for the reason given. TRUNCATED when reason is that the file ends inside a frame and nothing valid follows. */
 enum cptrace_status cptrace_reader_resync(struct cptrace_reader *reader, const struct cptrace_error *reason, struct cptrace_error *error);

@@ -34,7 +34,7 @@ void directory_command(struct page_buffer *command, const struct trace_facts *fa
 }
 
 /* Days since 1970 to a date, after Howard Hinnant's civil_from_days: gmtime is neither reentrant nor the same everywhere. */
-void directory_utc(char text[static 32], uint64_t utc_ns)
+void directory_utc(char text[32], uint64_t utc_ns)
 {
     const uint64_t seconds = utc_ns / 1000000000u;
     const uint64_t days = seconds / 86400 + 719468;

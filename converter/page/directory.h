@@ -24,6 +24,6 @@ void directory_command(struct page_buffer *command, const struct trace_facts *fa
 struct cptrace_string directory_info(const struct cptrace_info_pair *pairs, size_t count, const char *key);
 
 /* "2026-11-23T14:02:07.123Z" */
-void directory_utc(char text[static 32], uint64_t utc_ns);
+void directory_utc(char text[32], uint64_t utc_ns);
 
 #endif

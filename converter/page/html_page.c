@@ -129,7 +129,7 @@ static void put_plain_path(struct page *page, const struct directory_facts *d)
 }
 
 /* The functions with the largest self, largest first. */
-static size_t top_functions(const struct replay_result *result, uint32_t top[static TOP_FUNCTIONS])
+static size_t top_functions(const struct replay_result *result, uint32_t top[TOP_FUNCTIONS])
 {
     size_t count = 0;
     for (uint32_t i = 0; i < result->function_count; ++i) {

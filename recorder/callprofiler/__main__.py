@@ -19,10 +19,10 @@ from ._settings import Settings
 
 def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
-    options = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
+    own, rest = _split(sys.argv[1:] if arguments is None else arguments)
+    options = parser.parse_args(own)
     if options.command is None:
         parser.error("name a command, such as run")
-    rest = options.program
     if options.module is None and not rest:
         parser.error("run: name a script, or a module with -m")
     if options.module is not None:
@@ -39,8 +39,24 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("-q", "--quiet", action="store_true", default=None, help="no line on stderr when the trace is saved")
     run.add_argument("-n", "--name", help="name of the run (default: that of the script or module)")
     run.add_argument("-m", dest="module", metavar="MODULE", help="run a module, as python -m does")
-    run.add_argument("program", nargs=argparse.REMAINDER, metavar="SCRIPT [ARGUMENT ...]", help="the script and its arguments")
+    run.usage = "callprofiler run [-h] [-d DIR] [-q] [-n NAME] (-m MODULE | SCRIPT) [ARGUMENT ...]"
     return parser
+
+
+def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Our own arguments, and the program's: all from the script on, or after `-m MODULE`, whatever they look like."""
+    takes_value = ("-d", "--output-dir", "-n", "--name", "-m")
+    at = 1 if arguments[:1] == ["run"] else 0
+    while at < len(arguments) and arguments[at].startswith("-") and arguments[at] != "-":
+        argument = arguments[at]
+        at += 2 if argument in takes_value else 1
+        if argument.startswith("-m"):
+            break
+        if argument == "--":
+            return arguments[: at - 1], arguments[at:]
+    if arguments[:1] != ["run"]:
+        return arguments, []
+    return arguments[:at], arguments[at:]
 
 
 def _run_script(options: argparse.Namespace, script: str, arguments: list[str]) -> int:

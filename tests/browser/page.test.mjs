@@ -171,6 +171,21 @@ test('a column sorts the tree, and what was open stays open', () => on('small', 
   assert.equal(inParse.indexOf('loads') > inParse.indexOf('len'), true);
 }));
 
+test('an address shows the same call again', async () => {
+  let hash = '';
+  await on('small', { hash: 'mode=calls' }, async (page) => {
+    await page.waitForFunction(() => document.querySelectorAll('.tree-body .row').length > 10);
+    await press(page, '/');
+    await page.keyboard.type('HTTPAdapter');
+    await press(page, 'Enter');
+    await page.waitForFunction(() => document.querySelector('.row.selected .fn')?.textContent === 'HTTPAdapter.send');
+    await page.waitForTimeout(400);
+    hash = new URL(page.url()).hash.slice(1);
+  });
+  assert.match(hash, /sel=c\d+/);
+  await on('small', { hash }, (page) => page.waitForFunction(() => document.querySelector('.row.selected .fn')?.textContent === 'HTTPAdapter.send'));
+});
+
 test('light and dark', async () => {
   const lightness = (page) => page.evaluate(() => getComputedStyle(document.body).backgroundColor.match(/\d+/g).map(Number)[0]);
   await on('small', { dark: true }, async (page) => {

@@ -26,3 +26,10 @@ find_program(CALLPROFILER_BASH bash)
 if(CALLPROFILER_BASH AND NOT WIN32)
   add_test(NAME cli COMMAND "${CALLPROFILER_BASH}" "${CALLPROFILER_TESTS_ROOT}/cli/run.sh" "${CMAKE_BINARY_DIR}/converter")
 endif()
+
+if(NOT APPLE AND NOT WIN32) # --wrap is the GNU linker's
+  add_executable(test_replay_memory "${CALLPROFILER_TESTS_ROOT}/c/test_replay_memory.c")
+  target_link_libraries(test_replay_memory PRIVATE cp_replay criterion::criterion)
+  target_link_options(test_replay_memory PRIVATE -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc)
+  add_test(NAME test_replay_memory COMMAND test_replay_memory)
+endif()

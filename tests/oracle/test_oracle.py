@@ -4,7 +4,6 @@ Environment: SPEC_EXAMPLE, the program of tests/c that writes the file of sectio
 traces to compare, separated by spaces. Tests whose program is not given are skipped."""
 
 import os
-import re
 import subprocess
 from pathlib import Path
 
@@ -12,24 +11,7 @@ import pytest
 
 import agreement
 import cptrace_oracle
-
-SPEC = Path(__file__).resolve().parents[2] / "format" / "SPEC.md"
-LINE = re.compile(r"^(\+?)([0-9a-f]{8})  ((?:[0-9a-f]{2} ?)+)(?:  |$)", re.M)
-
-
-def hexdump():
-    """The file of section 9, and the contents of its blocks."""
-    text = SPEC.read_text(encoding="utf-8").split("## 9.")[1].split("## 10.")[0]
-    data, contents = bytearray(), []
-    for plus, offset, digits in LINE.findall(text):
-        offset = int(offset, 16)
-        if plus and offset == 0:
-            contents.append(bytearray())
-        to = contents[-1] if plus else data
-        assert offset == len(to), f"section 9: offset {offset:#x}, expected {len(to):#x}"
-        to += bytes.fromhex(digits)
-    return bytes(data), [bytes(content) for content in contents]
-
+from hexdump import hexdump
 
 @pytest.fixture(scope="module")
 def example():

@@ -42,11 +42,12 @@ SAME = [
     ["app/script.py", "3", "--flag", "-m", "x"],
     ["-m", "pkg.tool", "4", "-h"],
     ["-m", "pkg", "0"],
+    ["-mpkg", "0"],
 ]
 
 
 def folder_for(program, arguments):
-    return program if arguments[0] == "-m" else program.parent
+    return program if arguments[0].startswith("-m") else program.parent
 
 
 @pytest.mark.parametrize("arguments", SAME, ids=" ".join)
@@ -99,6 +100,11 @@ def test_usage_errors(command, arguments):
     run = command("callprofiler", *arguments)
     assert run.returncode == 2
     assert run.stdout == "" and "callprofiler" in run.stderr
+
+
+def test_options_after_the_module_are_the_programs(command):
+    run = command("callprofiler", "run", "-q", "-m", "json.tool", "--help")
+    assert run.returncode == 0 and "json" in run.stdout and "callprofiler" not in run.stdout
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"]], ids=" ".join)

@@ -62,7 +62,7 @@ function Slowest({ report, label, title, fn, ns }: { report: Report; label: stri
       <dt>{label}</dt>{' '}
       <dd>
         <button type="button" class="link" onClick={show} title={`${name} (${functionBadge(report.trace, fn)}): show its largest path`}>{name}</button>{' '}
-        {formatNs(ns)}
+        {formatNs(ns)}{ns > report.trace.directory.totals.wallNs && <span class="overlap"> in overlapping calls</span>}
       </dd>
     </div>
   );

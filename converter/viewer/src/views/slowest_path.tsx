@@ -11,6 +11,8 @@ export function SlowestPath({ report }: { report: Report }) {
   const cut = path.length > HEAD + TAIL + 1;
   const head = cut ? path.slice(0, HEAD) : path;
   const tail = cut ? path.slice(-TAIL) : [];
+  const { paths, directory } = report.trace;
+  const overlaps = paths.totalNs[path[0]] > directory.totals.wallNs;
   return (
     <nav class="slowest-path" aria-label="Slowest path" title="From the root, always the call path with the largest total, until a function's own code is the largest part">
       <button type="button" class="slowest-title" onClick={() => report.followSlowestPath()} title="Show it in the tree (h)">
@@ -25,6 +27,7 @@ export function SlowestPath({ report }: { report: Report }) {
         )}
         {tail.map((p) => <Step key={p} report={report} path={p} />)}
       </ol>
+      {overlaps && <span class="overlap">sums of calls that overlap in time</span>}
     </nav>
   );
 }

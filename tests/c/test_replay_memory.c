@@ -1,0 +1,115 @@
+/* The 1st, 2nd, 3rd … allocation of opening and replaying a trace fails, until none is left to fail: "no memory" each time, no leak, no crash,
+ * no hang of the helper thread. Linked with --wrap, as test_memory.c. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "cptrace/writer.h"
+#include "platform/platform.h"
+#include "replay/replay.h"
+
+static _Atomic long allocations_left = -1; /* negative: none fails */
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *old, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+
+/* From the first failure on all fail, as when memory is really out. */
+static bool fails(void)
+{
+    long left = allocations_left;
+    while (left > 0 && !atomic_compare_exchange_weak(&allocations_left, &left, left - 1))
+        continue;
+    return left == 0;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *old, size_t size)
+{
+    return fails() ? NULL : __real_realloc(old, size);
+}
+
+static int append_to_file(void *context, const void *bytes, size_t length)
+{
+    return fwrite(bytes, 1, length, context) == length ? 0 : errno;
+}
+
+/* Deep stacks, many paths, many suspended generators, several lanes and blocks: every table grows. */
+static char *write_trace(void)
+{
+    char *path;
+    FILE *file = platform_temporary_file(NULL, &path);
+    const struct cptrace_writer_options options = {.file_id = 3, .ns_per_tick_q32 = (uint64_t)4 << 32, .block_event_count = 400};
+    struct cptrace_error error;
+    struct cptrace_writer *writer = cptrace_writer_create((struct cptrace_sink){append_to_file, file}, &options, &error);
+    cr_assert(writer);
+    cptrace_writer_info(writer, NULL, 0);
+    for (uint32_t i = 0; i < 4; ++i) {
+        const struct cptrace_function function = {.file = CPTRACE_NO_NUMBER, .line = i, .category = CPTRACE_CATEGORY_USER};
+        cptrace_writer_define_function(writer, &function);
+    }
+    uint64_t tick = 0;
+    for (uint32_t lane_number = 0; lane_number < 3; ++lane_number) {
+        struct cptrace_lane_writer *lane = cptrace_writer_define_lane(writer, lane_number, (struct cptrace_string){"lane", 4});
+        for (uint32_t i = 0; i < 500; ++i) {
+            cptrace_lane_start(lane, ++tick, 3);
+            cptrace_lane_suspend(lane, ++tick);
+            cptrace_lane_call(lane, ++tick, i % 3);
+        }
+    }
+    const struct cptrace_calibration end = {tick, tick * 4, tick * 4};
+    cr_assert_eq(cptrace_writer_finish(writer, end, NULL, 0, &error), CPTRACE_OK);
+    cptrace_writer_free(writer);
+    cr_assert_eq(fclose(file), 0);
+    return path;
+}
+
+static enum cptrace_status open_and_replay(const char *path)
+{
+    struct trace *trace;
+    struct cptrace_error error = {0};
+    const enum cptrace_status status = trace_open(path, &trace, &error);
+    if (status != CPTRACE_OK) {
+        cr_assert_null(trace);
+        return status;
+    }
+    struct replay_result result;
+    const int stopped = trace_replay(trace, NULL, 0, NULL, NULL, &result, &error);
+    trace_close(trace);
+    cr_assert_leq(stopped, 0);
+    return (enum cptrace_status)-stopped;
+}
+
+Test(replay_memory, every_allocation_may_fail)
+{
+    char *path = write_trace();
+    long failures = 0;
+    for (;; ++failures) {
+        allocations_left = failures;
+        const enum cptrace_status status = open_and_replay(path);
+        const bool none_failed = allocations_left > 0;
+        allocations_left = -1;
+        if (none_failed) {
+            cr_assert_eq(status, CPTRACE_OK);
+            break;
+        }
+        /* OK: without a helper thread the replay works alone. IO_ERROR: the file was not opened, with ENOMEM as the reason. */
+        cr_assert(status == CPTRACE_NO_MEMORY || status == CPTRACE_OK || status == CPTRACE_IO_ERROR, "allocation %ld: status %d", failures, (int)status);
+    }
+    cr_assert_gt(failures, 30);
+    platform_remove_file(path);
+    free(path);
+}
