@@ -19,7 +19,8 @@ struct block_feed;
 /* NULL: no memory. */
 struct block_feed *block_feed_open(const struct trace *trace);
 
-/* The next block, or NULL at the end (or, when fewer came than the trace has, for want of memory). It belongs to the caller until block_feed_give_back. */
+/* The next block, or NULL at the end (or, when fewer came than the trace has, for want of memory). It belongs to the caller until
+ * block_feed_give_back. */
 struct fed_block *block_feed_take(struct block_feed *feed);
 void block_feed_give_back(struct block_feed *feed, struct fed_block *block);
 

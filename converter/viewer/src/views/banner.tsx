@@ -18,7 +18,7 @@ export function Banner({ report }: { report: Report }) {
 
 function integrityMessages({ integrity, totals }: Directory): string[] {
   const messages: string[] = [];
-  if (integrity.cut) messages.push('the trace has no end: the program was killed or the file was cut. All that was recorded up to then is shown.');
+  if (integrity.cut) messages.push('the trace has no end: the program was killed or the file was cut. Every call that the file holds up to there is shown.');
   if (integrity.damagedBlocks > 0) {
     messages.push(`${formatCount(integrity.damagedBlocks)} blocks of the trace are damaged or missing: calls in these gaps are lost. ${integrity.damage.join('; ')}`);
   }

@@ -25,6 +25,7 @@ export function TreeView({ report, page }: ViewProps) {
     <div class="tree-view">
       <div class="tree-column">
         <Toolbar report={report} />
+        {report.trace.directory.totals.calls === 0 && <p class="empty">No call is in this trace.</p>}
         <div class="tree" role="treegrid" aria-label="Calls" tabIndex={0} ref={host} />
       </div>
       <Detail report={report} />
