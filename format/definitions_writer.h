@@ -34,7 +34,8 @@ void cptrace_definitions_free(struct definitions_writer *definitions);
 
 /* Each returns the number, or CPTRACE_NO_NUMBER when there is no memory. */
 uint32_t cptrace_definitions_string(struct definitions_writer *definitions, struct cptrace_string string);
-uint32_t cptrace_definitions_file(struct definitions_writer *definitions, struct cptrace_string path, uint64_t size_bytes, uint64_t mtime_ns);
+uint32_t cptrace_definitions_file(struct definitions_writer *definitions, struct cptrace_string path, uint64_t size_bytes,
+                                  uint64_t mtime_ns);
 uint32_t cptrace_definitions_function(struct definitions_writer *definitions, const struct cptrace_function *function);
 uint32_t cptrace_definitions_lane(struct definitions_writer *definitions, uint64_t os_thread_id, struct cptrace_string name);
 uint32_t cptrace_definitions_task(struct definitions_writer *definitions, struct cptrace_string name, uint32_t root_activation,

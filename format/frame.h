@@ -16,7 +16,9 @@
 #define EVENTS_HEADER_BYTES 80
 #define END_FIXED_BYTES (BLOCK_HEADER_BYTES + 48)
 
-#define SIGNATURE "\x89" "cptrace"
+#define SIGNATURE                                                                                                                          \
+    "\x89"                                                                                                                                 \
+    "cptrace"
 #define INDEX_SIGNATURE "cptindex"
 #define INDEX_END_SIGNATURE "cptend\r\n"
 #define SIGNATURE_BYTES 8

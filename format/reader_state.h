@@ -46,7 +46,8 @@ enum cptrace_status cptrace_reader_read_header(struct cptrace_reader *reader, st
  * is damage, for the reason given. TRUNCATED when reason is that the file ends inside a frame and nothing valid follows. */
 enum cptrace_status cptrace_reader_resync(struct cptrace_reader *reader, const struct cptrace_error *reason, struct cptrace_error *error);
 
-/* index_reader.c: reads the frame at the input's position. CORRUPT when it is no valid index; OK otherwise, with a disagreement as damage. */
+/* index_reader.c: reads the frame at the input's position. CORRUPT when it is no valid index; OK otherwise, with a disagreement as damage.
+ */
 enum cptrace_status cptrace_reader_read_index(struct cptrace_reader *reader, struct cptrace_error *error);
 /* True when the window starts like an index frame; looks no further than its signature. */
 bool cptrace_input_at_index(struct input *input);

@@ -59,7 +59,8 @@ void cptrace_lane_stop(struct cptrace_lane_writer *lane);
 /* Writes the definitions that wait, if any. */
 bool cptrace_writer_write_definitions(struct cptrace_writer *writer);
 /* Writes one block, after an empty info block if that is still missing; stops all lanes when it fails. */
-bool cptrace_writer_write_block(struct cptrace_writer *writer, struct index_block block, const struct block_piece *pieces, size_t piece_count);
+bool cptrace_writer_write_block(struct cptrace_writer *writer, struct index_block block, const struct block_piece *pieces,
+                                size_t piece_count);
 bool cptrace_writer_no_memory(struct cptrace_writer *writer);
 /* Events can be taken: no error, not finished. */
 bool cptrace_writer_live(const struct cptrace_writer *writer);

@@ -34,8 +34,8 @@ struct reading {
     size_t damage_count, block_count, info_count;
     uint64_t event_count; /* of the blocks that decoded */
     uint32_t decode_failures;
-    struct cptrace_error error; /* of the final status, or of the last decode failure */
-    struct cptrace_error damage;  /* the first */
+    struct cptrace_error error;  /* of the final status, or of the last decode failure */
+    struct cptrace_error damage; /* the first */
     bool has_index;
 };
 struct reading read_everything(struct memory_file *file);

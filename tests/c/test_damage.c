@@ -13,18 +13,15 @@ struct layout {
     size_t count;
 };
 
-static void calls(struct cptrace_lane_writer *lane, uint64_t *tick, uint32_t count)
-{
+static void calls(struct cptrace_lane_writer *lane, uint64_t *tick, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         cptrace_lane_call(lane, *tick += 3 + i % 17, i % 5);
-        if (i % 3)
-            cptrace_lane_return(lane, *tick += 5);
+        if (i % 3) cptrace_lane_return(lane, *tick += 5);
     }
 }
 
 /* About 30 events blocks of 8 events, definitions before the first of them. */
-static void write_small(struct memory_file *file)
-{
+static void write_small(struct memory_file *file) {
     struct cptrace_writer *const writer = memory_writer(file, 8);
     const struct cptrace_pair info[] = {{text("name"), text("small")}};
     cptrace_writer_info(writer, info, 1);
@@ -41,8 +38,7 @@ static void write_small(struct memory_file *file)
     cptrace_writer_free(writer);
 }
 
-static struct layout layout_of(struct memory_file *file)
-{
+static struct layout layout_of(struct memory_file *file) {
     struct layout layout = {.count = 0};
     struct cptrace_reader *reader;
     struct cptrace_block block;
@@ -56,23 +52,20 @@ static struct layout layout_of(struct memory_file *file)
     return layout;
 }
 
-static struct memory_file copy_of(const struct memory_file *file)
-{
+static struct memory_file copy_of(const struct memory_file *file) {
     struct memory_file copy = {.bytes = malloc(file->length), .length = file->length, .capacity = file->length, .appends_left = -1};
     memcpy(copy.bytes, file->bytes, file->length);
     return copy;
 }
 
-static struct memory_file without(const struct memory_file *file, uint64_t offset, uint64_t length)
-{
+static struct memory_file without(const struct memory_file *file, uint64_t offset, uint64_t length) {
     struct memory_file copy = copy_of(file);
     memmove(copy.bytes + offset, copy.bytes + offset + length, copy.length - offset - length);
     copy.length -= length;
     return copy;
 }
 
-static void check_every_cut(const struct memory_file *file)
-{
+static void check_every_cut(const struct memory_file *file) {
     struct memory_file copy = copy_of(file);
     const struct layout layout = layout_of(&copy);
     const struct cptrace_block_entry *const last = &layout.blocks[layout.count - 1];
@@ -97,29 +90,28 @@ static void check_every_cut(const struct memory_file *file)
     memory_file_free(&copy);
 }
 
-static void check_every_bit(struct memory_file *file)
-{
+static void check_every_bit(struct memory_file *file) {
     const struct reading intact = read_everything(file);
     for (size_t bit = 0; bit < file->length * 8; bit++) {
         file->bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
         const struct reading reading = read_everything(file);
         cr_assert_eq(reading.open_status, CPTRACE_OK, "bit %zu: %s", bit, reading.error.message);
-        cr_assert(reading.final_status == CPTRACE_TRUNCATED || reading.damage_count > 0, "bit %zu of byte %zu is not seen", bit % 8, bit / 8);
-        cr_assert_geq(reading.block_count + 1, intact.block_count, "bit %zu costs %zu blocks", bit, intact.block_count - reading.block_count);
+        cr_assert(reading.final_status == CPTRACE_TRUNCATED || reading.damage_count > 0, "bit %zu of byte %zu is not seen", bit % 8,
+                  bit / 8);
+        cr_assert_geq(reading.block_count + 1, intact.block_count, "bit %zu costs %zu blocks", bit,
+                      intact.block_count - reading.block_count);
         file->bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
     }
 }
 
-Test(damage, cut_anywhere)
-{
+Test(damage, cut_anywhere) {
     struct memory_file file;
     write_small(&file);
     check_every_cut(&file);
     memory_file_free(&file);
 }
 
-Test(damage, any_bit_flipped_in_a_tiny_file)
-{
+Test(damage, any_bit_flipped_in_a_tiny_file) {
     struct memory_file file;
     write_spec_example(&file);
     check_every_cut(&file);
@@ -127,16 +119,14 @@ Test(damage, any_bit_flipped_in_a_tiny_file)
     memory_file_free(&file);
 }
 
-Test(damage, any_bit_flipped, .timeout = 300)
-{
+Test(damage, any_bit_flipped, .timeout = 300) {
     struct memory_file file;
     write_small(&file);
     check_every_bit(&file);
     memory_file_free(&file);
 }
 
-Test(damage, any_byte_zeroed_or_filled)
-{
+Test(damage, any_byte_zeroed_or_filled) {
     struct memory_file file;
     write_small(&file);
     for (size_t i = 80; i < file.length; i++) {
@@ -151,8 +141,7 @@ Test(damage, any_byte_zeroed_or_filled)
     memory_file_free(&file);
 }
 
-Test(damage, one_block_overwritten_costs_that_block)
-{
+Test(damage, one_block_overwritten_costs_that_block) {
     struct memory_file file;
     write_small(&file);
     const struct reading intact = read_everything(&file);
@@ -170,8 +159,7 @@ Test(damage, one_block_overwritten_costs_that_block)
     memory_file_free(&file);
 }
 
-Test(damage, a_removed_block_shows_in_the_sequence)
-{
+Test(damage, a_removed_block_shows_in_the_sequence) {
     struct memory_file file;
     write_small(&file);
     const struct layout layout = layout_of(&file);
@@ -195,8 +183,7 @@ Test(damage, a_removed_block_shows_in_the_sequence)
     memory_file_free(&file);
 }
 
-Test(damage, the_last_events_block_removed_with_the_end_block_left)
-{
+Test(damage, the_last_events_block_removed_with_the_end_block_left) {
     struct memory_file file;
     write_small(&file);
     const struct layout layout = layout_of(&file);
@@ -212,8 +199,7 @@ Test(damage, the_last_events_block_removed_with_the_end_block_left)
     memory_file_free(&file);
 }
 
-Test(damage, a_repeated_block_is_dropped_and_told)
-{
+Test(damage, a_repeated_block_is_dropped_and_told) {
     struct memory_file file;
     write_small(&file);
     const struct layout layout = layout_of(&file);
@@ -230,8 +216,7 @@ Test(damage, a_repeated_block_is_dropped_and_told)
     memory_file_free(&file);
 }
 
-Test(damage, swapped_blocks_are_told)
-{
+Test(damage, swapped_blocks_are_told) {
     struct memory_file file;
     write_small(&file);
     const struct layout layout = layout_of(&file);
@@ -244,8 +229,7 @@ Test(damage, swapped_blocks_are_told)
     memory_file_free(&file);
 }
 
-Test(damage, a_hole_of_zeros_over_several_blocks)
-{
+Test(damage, a_hole_of_zeros_over_several_blocks) {
     struct memory_file file;
     write_small(&file);
     const struct layout layout = layout_of(&file);
@@ -257,8 +241,7 @@ Test(damage, a_hole_of_zeros_over_several_blocks)
     memory_file_free(&file);
 }
 
-Test(damage, zeros_instead_of_the_tail)
-{
+Test(damage, zeros_instead_of_the_tail) {
     struct memory_file file;
     write_small(&file);
     const struct layout layout = layout_of(&file);
@@ -270,8 +253,7 @@ Test(damage, zeros_instead_of_the_tail)
     memory_file_free(&file);
 }
 
-Test(damage, bytes_behind_the_index)
-{
+Test(damage, bytes_behind_the_index) {
     struct memory_file file;
     write_small(&file);
     struct memory_file copy = copy_of(&file);
@@ -284,8 +266,7 @@ Test(damage, bytes_behind_the_index)
     memory_file_free(&file);
 }
 
-Test(damage, a_block_of_another_file_is_not_ours)
-{
+Test(damage, a_block_of_another_file_is_not_ours) {
     struct memory_file file, other;
     write_small(&file);
     write_spec_example(&other);
@@ -304,8 +285,7 @@ Test(damage, a_block_of_another_file_is_not_ours)
     memory_file_free(&file);
 }
 
-Test(damage, reads_of_one_byte_tell_the_same)
-{
+Test(damage, reads_of_one_byte_tell_the_same) {
     struct memory_file file;
     write_small(&file);
     const struct reading intact = read_everything(&file);

@@ -11,8 +11,7 @@
 #include "memory_file.h"
 #include "spec_example.h"
 
-static void check_varint(uint64_t value, const char *bytes, size_t length)
-{
+static void check_varint(uint64_t value, const char *bytes, size_t length) {
     uint8_t stored[VARINT_MAX_BYTES];
     cr_assert_eq((size_t)(store_varint(stored, value) - stored), length);
     cr_assert_arr_eq(stored, bytes, length);
@@ -24,8 +23,7 @@ static void check_varint(uint64_t value, const char *bytes, size_t length)
 }
 
 /* 1. Conventions */
-Test(section_1, varint)
-{
+Test(section_1, varint) {
     check_varint(0, "\x00", 1);
     check_varint(127, "\x7F", 1);
     check_varint(128, "\x80\x01", 2);
@@ -34,12 +32,15 @@ Test(section_1, varint)
     check_varint(UINT64_MAX, "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01", 10);
 }
 
-Test(section_1, varint_refused)
-{
+Test(section_1, varint_refused) {
     static const struct {
         const char *bytes;
         size_t length;
-    } wrong[] = {{"", 0}, {"\x80", 1}, {"\x80\x00", 2}, {"\xFF\x80\x00", 3}, {"\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x02", 10},
+    } wrong[] = {{"", 0},
+                 {"\x80", 1},
+                 {"\x80\x00", 2},
+                 {"\xFF\x80\x00", 3},
+                 {"\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x02", 10},
                  {"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 11}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         const uint8_t *const bytes = (const uint8_t *)wrong[i].bytes;
@@ -50,8 +51,7 @@ Test(section_1, varint_refused)
     }
 }
 
-Test(section_1, zigzag)
-{
+Test(section_1, zigzag) {
     static const int64_t values[] = {0, -1, 1, -2, INT64_MAX, INT64_MIN};
     static const uint64_t stored[] = {0, 1, 2, 3, UINT64_MAX - 1, UINT64_MAX};
     for (int i = 0; i < 6; i++) {
@@ -60,15 +60,13 @@ Test(section_1, zigzag)
     }
 }
 
-Test(section_1, crc32)
-{
+Test(section_1, crc32) {
     cr_assert_eq(cptrace_crc32(0, "123456789", 9), 0xCBF43926u);
     cr_assert_eq(cptrace_crc32(cptrace_crc32(0, "12345", 5), "6789", 4), 0xCBF43926u);
 }
 
 /* 7. Limits */
-Test(section_7, long_strings_are_cut_between_characters)
-{
+Test(section_7, long_strings_are_cut_between_characters) {
     struct byte_buffer buffer = {0};
     char *const bytes = malloc(70000);
     for (size_t i = 0; i < 70000; i += 2)
@@ -92,8 +90,7 @@ struct literal {
     size_t open_bytes, op_bytes, delta_bytes, operand_bytes;
 };
 
-static enum cptrace_status decode(const struct literal *literal, struct cptrace_events *events, struct cptrace_error *error)
-{
+static enum cptrace_status decode(const struct literal *literal, struct cptrace_events *events, struct cptrace_error *error) {
     uint8_t content[256] = {CPTRACE_BLOCK_EVENTS};
     uint8_t *at = store_u32(content + 16, literal->event_count);
     at = store_u64(at, literal->first);
@@ -120,23 +117,33 @@ static enum cptrace_status decode(const struct literal *literal, struct cptrace_
 
 #define COLUMN(name, literal) .name = literal, .name##_bytes = sizeof literal - 1
 
-Test(section_4_3, every_op)
-{
+Test(section_4_3, every_op) {
     /* One plain call open since tick 90; then call 300, return, start, suspend, resume, throw, unwind, annotation, reopen. */
     const struct literal literal = {
-        .event_count = 9, .open_count = 1, .first = 100, .last = 452,
+        .event_count = 9,
+        .open_count = 1,
+        .first = 100,
+        .last = 452,
         COLUMN(open, "\x07\x0A\x00"),
         COLUMN(op, "\xBC\x02\x00\x05\x02\x03\x06\x01\x08\x04"),
         COLUMN(delta, "\x00\x01\x01\x01\x01\x01\x01\xD8\x02\x02"),
-        COLUMN(operand, "\x04\x09" "\x00" "\x03xyz" "\x06\x0A\x14"),
+        COLUMN(operand, "\x04\x09"
+                        "\x00"
+                        "\x03xyz"
+                        "\x06\x0A\x14"),
     };
     struct cptrace_events events = {0};
     struct cptrace_error error = {0};
     cr_assert_eq(decode(&literal, &events, &error), CPTRACE_OK, "%s", error.message);
     static const struct cptrace_event expected[] = {
-        {.tick = 100, .op = CPTRACE_OP_CALL, .value = 300}, {.tick = 101, .op = CPTRACE_OP_RETURN}, {.tick = 102, .op = CPTRACE_OP_START, .value = 2},
-        {.tick = 103, .op = CPTRACE_OP_SUSPEND}, {.tick = 104, .op = CPTRACE_OP_RESUME, .value = 2}, {.tick = 105, .op = CPTRACE_OP_THROW},
-        {.tick = 106, .op = CPTRACE_OP_UNWIND}, {.tick = 452, .op = CPTRACE_OP_REOPEN, .value = 5},
+        {.tick = 100, .op = CPTRACE_OP_CALL, .value = 300},
+        {.tick = 101, .op = CPTRACE_OP_RETURN},
+        {.tick = 102, .op = CPTRACE_OP_START, .value = 2},
+        {.tick = 103, .op = CPTRACE_OP_SUSPEND},
+        {.tick = 104, .op = CPTRACE_OP_RESUME, .value = 2},
+        {.tick = 105, .op = CPTRACE_OP_THROW},
+        {.tick = 106, .op = CPTRACE_OP_UNWIND},
+        {.tick = 452, .op = CPTRACE_OP_REOPEN, .value = 5},
     };
     cr_assert_eq(events.event_count, 8);
     for (size_t i = 0; i < 8; i++) {
@@ -152,23 +159,23 @@ Test(section_4_3, every_op)
     cptrace_events_free(&events);
 }
 
-Test(section_4_3, contradictions_are_refused)
-{
+Test(section_4_3, contradictions_are_refused) {
     const struct literal wrong[] = {
-        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x00"), COLUMN(delta, "\x00")},                 /* return of nothing */
-        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x02"), COLUMN(delta, "\x00")},                 /* suspend of nothing */
-        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x06"), COLUMN(delta, "\x00")},                 /* throw into nothing */
-        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x07"), COLUMN(delta, "\x00")},                 /* reserved */
-        {.event_count = 2, .first = 5, .last = 6, COLUMN(op, "\x10\x02"), COLUMN(delta, "\x00\x01")},         /* suspend of a plain call */
-        {.event_count = 1, .first = 5, .last = 6, COLUMN(op, "\x10"), COLUMN(delta, "\x01")},                 /* first delta */
-        {.event_count = 1, .first = 5, .last = 6, COLUMN(op, "\x10"), COLUMN(delta, "\x00")},                 /* last tick */
-        {.event_count = 2, .first = 5, .last = 6, COLUMN(op, "\x10\x10"), COLUMN(delta, "\x00\x02")},         /* past the last tick */
-        {.event_count = 2, .first = 5, .last = 6, COLUMN(op, "\x10\x10"), COLUMN(delta, "\x00\x81\x00")},     /* overlong */
-        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x90\x00"), COLUMN(delta, "\x00")},             /* overlong op */
-        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x10\x10"), COLUMN(delta, "\x00")},             /* an op is left */
+        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x00"), COLUMN(delta, "\x00")},             /* return of nothing */
+        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x02"), COLUMN(delta, "\x00")},             /* suspend of nothing */
+        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x06"), COLUMN(delta, "\x00")},             /* throw into nothing */
+        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x07"), COLUMN(delta, "\x00")},             /* reserved */
+        {.event_count = 2, .first = 5, .last = 6, COLUMN(op, "\x10\x02"), COLUMN(delta, "\x00\x01")},     /* suspend of a plain call */
+        {.event_count = 1, .first = 5, .last = 6, COLUMN(op, "\x10"), COLUMN(delta, "\x01")},             /* first delta */
+        {.event_count = 1, .first = 5, .last = 6, COLUMN(op, "\x10"), COLUMN(delta, "\x00")},             /* last tick */
+        {.event_count = 2, .first = 5, .last = 6, COLUMN(op, "\x10\x10"), COLUMN(delta, "\x00\x02")},     /* past the last tick */
+        {.event_count = 2, .first = 5, .last = 6, COLUMN(op, "\x10\x10"), COLUMN(delta, "\x00\x81\x00")}, /* overlong */
+        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x90\x00"), COLUMN(delta, "\x00")},         /* overlong op */
+        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x10\x10"), COLUMN(delta, "\x00")},         /* an op is left */
         {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x10"), COLUMN(delta, "\x00"), COLUMN(operand, "\x00")},
         {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x03"), COLUMN(delta, "\x00"), COLUMN(operand, "\x00")}, /* not mentioned */
-        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x05"), COLUMN(delta, "\x00"), COLUMN(operand, "\x01\x00")}, /* activation -1 */
+        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x05"), COLUMN(delta, "\x00"), COLUMN(operand, "\x01\x00")}, /* activation -1
+                                                                                                                            */
         {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x04"), COLUMN(delta, "\x00"), COLUMN(operand, "\x00\x00\x06")}, /* age */
         {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x08"), COLUMN(delta, "\x00"), COLUMN(operand, "\x02x")},
         {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\xFF\xFF\xFF\xFF\x1F"), COLUMN(delta, "\x00")}, /* no such function */
@@ -193,8 +200,7 @@ Test(section_4_3, contradictions_are_refused)
 }
 
 /* 2 and 4: blocks with right checksums and wrong bodies. */
-static void append_frame(struct memory_file *file, const void *content, size_t length)
-{
+static void append_frame(struct memory_file *file, const void *content, size_t length) {
     ZSTD_CCtx *const compressor = ZSTD_createCCtx();
     ZSTD_CCtx_setParameter(compressor, ZSTD_c_checksumFlag, 1);
     uint8_t frame[4096];
@@ -203,8 +209,7 @@ static void append_frame(struct memory_file *file, const void *content, size_t l
     memory_sink(file).append(file, frame, size);
 }
 
-static struct reading read_with_block(const char *content, size_t length)
-{
+static struct reading read_with_block(const char *content, size_t length) {
     struct memory_file file;
     write_spec_example(&file);
     file.length = 123; /* header and info */
@@ -217,39 +222,44 @@ static struct reading read_with_block(const char *content, size_t length)
     return reading;
 }
 
-#define HEADER_OF(kind) kind "\0\0\0" "\0\0\0\0" "\0\0\0\0"
+#define HEADER_OF(kind)                                                                                                                    \
+    kind "\0\0\0"                                                                                                                          \
+         "\0\0\0\0"                                                                                                                        \
+         "\0\0\0\0"
 #define READ(literal) read_with_block(literal, sizeof literal - 1)
 
-Test(section_4, unknown_kinds_are_skipped)
-{
+Test(section_4, unknown_kinds_are_skipped) {
     const struct reading reading = READ(HEADER_OF("\x63") "anything");
     cr_assert_eq(reading.damage_count, 0);
     cr_assert_eq(reading.block_count, 1);
     cr_assert_eq(reading.final_status, CPTRACE_TRUNCATED);
 }
 
-Test(section_4, wrong_bodies_are_damage)
-{
-    cr_assert_eq(READ("\x63\0\0\1" "\0\0\0\0" "\0\0\0\0" "anything").damage_count, 1); /* reserved byte */
-    cr_assert_eq(READ(HEADER_OF("\x01") "\0").damage_count, 1);                       /* a second info block */
+Test(section_4, wrong_bodies_are_damage) {
+    cr_assert_eq(READ("\x63\0\0\1"
+                      "\0\0\0\0"
+                      "\0\0\0\0"
+                      "anything")
+                     .damage_count,
+                 1);                                            /* reserved byte */
+    cr_assert_eq(READ(HEADER_OF("\x01") "\0").damage_count, 1); /* a second info block */
     cr_assert_eq(READ(HEADER_OF("\x02") "\1\0\0\0\0\0\0\0\0\0").damage_count, 0);
-    cr_assert_eq(READ(HEADER_OF("\x02") "\1\0\0\0\0\0\0\0\0\0\0").damage_count, 1);   /* a byte too many */
-    cr_assert_eq(READ(HEADER_OF("\x02") "\1\0\0\0\0\0\0\0\0").damage_count, 1);       /* cut */
-    cr_assert_eq(READ(HEADER_OF("\x02") "\5\1\1x\0\0\0\0\0\0\0\0").damage_count, 1);  /* numbers not dense */
-    cr_assert_eq(READ(HEADER_OF("\x02") "\1\0\0\1\2\0\0\0\0\0\0\0\0\0").damage_count, 1);       /* path is no string */
+    cr_assert_eq(READ(HEADER_OF("\x02") "\1\0\0\0\0\0\0\0\0\0\0").damage_count, 1);       /* a byte too many */
+    cr_assert_eq(READ(HEADER_OF("\x02") "\1\0\0\0\0\0\0\0\0").damage_count, 1);           /* cut */
+    cr_assert_eq(READ(HEADER_OF("\x02") "\5\1\1x\0\0\0\0\0\0\0\0").damage_count, 1);      /* numbers not dense */
+    cr_assert_eq(READ(HEADER_OF("\x02") "\1\0\0\1\2\0\0\0\0\0\0\0\0\0").damage_count, 1); /* path is no string */
     cr_assert_eq(READ(HEADER_OF("\x02") "\1\0\0\1\0\0\0\0\0\0\0\0\0\0").damage_count, 0);
     cr_assert_eq(READ(HEADER_OF("\x02") "\1\0\0\0\0\1\0\0\0\1\0\1\0\0\0\0\0").damage_count, 1); /* no such file */
     cr_assert_eq(READ(HEADER_OF("\x02") "\1\0\0\0\0\1\0\0\0\0\0\1\0\0\0\0\0").damage_count, 0);
-    cr_assert_eq(READ(HEADER_OF("\x02") "\1\0\0\0\0\1\0\0\0\0\0\5\0\0\0\0\0").damage_count, 1); /* category 5 */
+    cr_assert_eq(READ(HEADER_OF("\x02") "\1\0\0\0\0\1\0\0\0\0\0\5\0\0\0\0\0").damage_count, 1);   /* category 5 */
     cr_assert_eq(READ(HEADER_OF("\x02") "\1\0\0\0\0\1\0\0\0\0\0\1\x10\0\0\0\0").damage_count, 1); /* reserved flag */
-    cr_assert_eq(READ(HEADER_OF("\x02") "\1\0\0\0\0\0\0\1\2\0\0\0\0").damage_count, 1);         /* lane kind 2 */
+    cr_assert_eq(READ(HEADER_OF("\x02") "\1\0\0\0\0\0\0\1\2\0\0\0\0").damage_count, 1);           /* lane kind 2 */
     cr_assert_eq(READ(HEADER_OF("\x04") "short").damage_count, 1);
     cr_assert_eq(READ(HEADER_OF("\x03") "short").damage_count, 1);
     cr_assert_eq(READ(HEADER_OF("\x02") "\xFF\xFF\xFF\xFF\x0F\xFF\xFF\xFF\xFF\x0F").damage_count, 1);
 }
 
-Test(section_2, padding)
-{
+Test(section_2, padding) {
     struct memory_file file;
     write_spec_example(&file);
     const size_t index = file.length - 71; /* the index */
@@ -267,14 +277,19 @@ Test(section_2, padding)
 }
 
 /* The size of a small run: design.md 7. */
-Test(size, fifty_calls_are_about_a_kilobyte)
-{
+Test(size, fifty_calls_are_about_a_kilobyte) {
     struct memory_file file;
     struct cptrace_writer *const writer = memory_writer(&file, 0);
     const struct cptrace_pair info[] = {
-        {text("name"), text("handler")}, {text("kind"), text("function")}, {text("function"), text("app.views.handler")},
-        {text("argv"), text("/srv/app/bin/gunicorn")}, {text("pid"), text("31337")}, {text("host"), text("web-12")},
-        {text("os"), text("Linux 6.1.0 x86_64")}, {text("python"), text("3.14.1")}, {text("clock"), text("tsc")},
+        {text("name"), text("handler")},
+        {text("kind"), text("function")},
+        {text("function"), text("app.views.handler")},
+        {text("argv"), text("/srv/app/bin/gunicorn")},
+        {text("pid"), text("31337")},
+        {text("host"), text("web-12")},
+        {text("os"), text("Linux 6.1.0 x86_64")},
+        {text("python"), text("3.14.1")},
+        {text("clock"), text("tsc")},
     };
     cptrace_writer_info(writer, info, sizeof info / sizeof *info);
     define_functions(writer, 20);

@@ -24,12 +24,12 @@ struct cptrace_sink {
 };
 
 struct cptrace_writer_options {
-    uint32_t file_id;  /* random, not zero */
+    uint32_t file_id; /* random, not zero */
     uint8_t run_id[16];
     uint64_t ns_per_tick_q32; /* nominal nanoseconds per tick, fixed point 32.32 */
     struct cptrace_calibration start;
-    int compression_level;       /* zstd level; 0 = default (1) */
-    uint32_t block_event_count;  /* events per block; 0 = default (65536) */
+    int compression_level;      /* zstd level; 0 = default (1) */
+    uint32_t block_event_count; /* events per block; 0 = default (65536) */
 };
 
 struct cptrace_function {
@@ -60,7 +60,8 @@ uint32_t cptrace_writer_define_task(struct cptrace_writer *writer, struct cptrac
 struct cptrace_lane_writer *cptrace_writer_define_lane(struct cptrace_writer *writer, uint64_t os_thread_id, struct cptrace_string name);
 
 /* Events of one lane, in time order (a tick that goes backwards is taken as equal to the last). return, unwind and suspend with
- * no open call are ignored: such a call began before the run. suspend of a plain call is ignored too.
+ * no open call are ignored: such a call began before the run. suspend of a plain call is ignored too, as is resume of an activation that
+ * is not suspended.
  * start returns the new activation's number; resume takes it. adopt makes an activation for a generator that began before the run
  * (follow it with resume). */
 void cptrace_lane_call(struct cptrace_lane_writer *lane, uint64_t tick, uint32_t function);
