@@ -9,11 +9,14 @@
 #include "reader_state.h"
 
 static enum cptrace_status read_all(const struct cptrace_file *file, uint64_t offset, uint8_t *to, size_t length,
-                                    struct cptrace_error *error) {
+                                    struct cptrace_error *error)
+{
     while (length > 0) {
         const int64_t count = cptrace_file_read_at(file, offset, to, length);
-        if (count < 0) return cptrace_error_system(error, offset, "read", (int)-count);
-        if (count == 0) return cptrace_error_set(error, CPTRACE_TRUNCATED, offset, "block: the file became shorter");
+        if (count < 0)
+            return cptrace_error_system(error, offset, "read", (int)-count);
+        if (count == 0)
+            return cptrace_error_set(error, CPTRACE_TRUNCATED, offset, "block: the file became shorter");
         offset += (uint64_t)count;
         to += count;
         length -= (size_t)count;
@@ -23,7 +26,8 @@ static enum cptrace_status read_all(const struct cptrace_file *file, uint64_t of
 
 /* The crc32 of the scan stands for all the checks that it made of the frame. */
 static enum cptrace_status check_frame(const uint8_t *frame, const struct cptrace_block_entry *entry, struct frame_size *size,
-                                       struct cptrace_error *error) {
+                                       struct cptrace_error *error)
+{
     const size_t compressed_bytes = (size_t)entry->compressed_bytes;
     *size = (struct frame_size){compressed_bytes, ZSTD_getFrameContentSize(frame, compressed_bytes)};
     if (cptrace_crc32(0, frame, compressed_bytes) != entry->frame_crc32 || size->content_bytes < BLOCK_HEADER_BYTES ||
@@ -33,8 +37,8 @@ static enum cptrace_status check_frame(const uint8_t *frame, const struct cptrac
 }
 
 enum cptrace_status cptrace_reader_read_block(const struct cptrace_reader *reader, const struct cptrace_block_entry *entry,
-                                              struct cptrace_block_buffer *buffer, struct cptrace_block *block,
-                                              struct cptrace_error *error) {
+                                              struct cptrace_block_buffer *buffer, struct cptrace_block *block, struct cptrace_error *error)
+{
     if (!reader->file || entry->compressed_bytes > ZSTD_compressBound(CPTRACE_CONTENT_MAX) * 2)
         return cptrace_error_set(error, CPTRACE_INVALID_ARGUMENT, entry->offset, "read_block: the reader was not opened by path");
     const size_t compressed_bytes = (size_t)entry->compressed_bytes;
@@ -42,8 +46,10 @@ enum cptrace_status cptrace_reader_read_block(const struct cptrace_reader *reade
         return cptrace_error_no_memory(error, entry->offset);
     enum cptrace_status status = read_all(reader->file, entry->offset, buffer->compressed, compressed_bytes, error);
     struct frame_size size;
-    if (status == CPTRACE_OK) status = check_frame(buffer->compressed, entry, &size, error);
-    if (status != CPTRACE_OK) return status;
+    if (status == CPTRACE_OK)
+        status = check_frame(buffer->compressed, entry, &size, error);
+    if (status != CPTRACE_OK)
+        return status;
     *block = (struct cptrace_block){.offset = entry->offset};
     struct block_reader blocks = {buffer->decompressor, buffer->content, buffer->content_capacity};
     status = cptrace_block_decompress(&blocks, buffer->compressed, &size, reader->header.file_id, block, error);
@@ -53,7 +59,8 @@ enum cptrace_status cptrace_reader_read_block(const struct cptrace_reader *reade
     return status;
 }
 
-void cptrace_block_buffer_free(struct cptrace_block_buffer *buffer) {
+void cptrace_block_buffer_free(struct cptrace_block_buffer *buffer)
+{
     struct block_reader blocks = {buffer->decompressor, buffer->content, 0};
     cptrace_block_reader_free(&blocks);
     free(buffer->compressed);

@@ -12,25 +12,31 @@
 /* Below this many bytes separate entropy tables cost more than they save. */
 #define FLUSH_PIECE_MIN_BYTES 4096
 
-bool cptrace_block_writer_no_memory(struct block_writer *writer) {
-    if (writer->error.status == CPTRACE_OK) cptrace_error_no_memory(&writer->error, writer->offset);
+bool cptrace_block_writer_no_memory(struct block_writer *writer)
+{
+    if (writer->error.status == CPTRACE_OK)
+        cptrace_error_no_memory(&writer->error, writer->offset);
     return false;
 }
 
-bool cptrace_block_writer_init(struct block_writer *writer, struct cptrace_sink sink, uint32_t file_id, int level) {
+bool cptrace_block_writer_init(struct block_writer *writer, struct cptrace_sink sink, uint32_t file_id, int level)
+{
     *writer = (struct block_writer){.sink = sink, .file_id = file_id, .level = level};
     writer->compressor = ZSTD_createCCtx();
     return writer->compressor ? true : cptrace_block_writer_no_memory(writer);
 }
 
-void cptrace_block_writer_free(struct block_writer *writer) {
+void cptrace_block_writer_free(struct block_writer *writer)
+{
     ZSTD_freeCCtx(writer->compressor);
     cptrace_buffer_free(&writer->frame);
     cptrace_buffer_free(&writer->index.entries);
 }
 
-bool cptrace_block_writer_append(struct block_writer *writer, const void *bytes, size_t length) {
-    if (writer->error.status != CPTRACE_OK) return false;
+bool cptrace_block_writer_append(struct block_writer *writer, const void *bytes, size_t length)
+{
+    if (writer->error.status != CPTRACE_OK)
+        return false;
     const int error_number = writer->sink.append(writer->sink.context, bytes, length);
     if (error_number != 0) {
         cptrace_error_system(&writer->error, writer->offset, "write", error_number);
@@ -40,8 +46,10 @@ bool cptrace_block_writer_append(struct block_writer *writer, const void *bytes,
     return true;
 }
 
-static bool compressor_failed(struct block_writer *writer, size_t code) {
-    if (!ZSTD_isError(code)) return false;
+static bool compressor_failed(struct block_writer *writer, size_t code)
+{
+    if (!ZSTD_isError(code))
+        return false;
     if (ZSTD_getErrorCode(code) == ZSTD_error_memory_allocation)
         cptrace_block_writer_no_memory(writer);
     else
@@ -50,7 +58,8 @@ static bool compressor_failed(struct block_writer *writer, size_t code) {
 }
 
 /* Parameters outlive frames; only the session is reset. */
-static bool begin_frame(struct block_writer *writer, size_t content_bytes) {
+static bool begin_frame(struct block_writer *writer, size_t content_bytes)
+{
     ZSTD_CCtx *const compressor = writer->compressor;
     if (compressor_failed(writer, ZSTD_CCtx_reset(compressor, ZSTD_reset_session_and_parameters)) ||
         compressor_failed(writer, ZSTD_CCtx_setParameter(compressor, ZSTD_c_compressionLevel, writer->level)) ||
@@ -63,19 +72,22 @@ static bool begin_frame(struct block_writer *writer, size_t content_bytes) {
     return cptrace_buffer_reserve(&writer->frame, ZSTD_compressBound(content_bytes) + 256) || cptrace_block_writer_no_memory(writer);
 }
 
-static bool compress_piece(struct block_writer *writer, const void *bytes, size_t length, ZSTD_EndDirective directive) {
+static bool compress_piece(struct block_writer *writer, const void *bytes, size_t length, ZSTD_EndDirective directive)
+{
     ZSTD_inBuffer in = {bytes, length, 0};
     ZSTD_outBuffer out = {writer->frame.bytes, writer->frame.capacity, writer->frame.length};
     size_t left;
     do {
         left = ZSTD_compressStream2(writer->compressor, &out, &in, directive);
-        if (compressor_failed(writer, left)) return false;
+        if (compressor_failed(writer, left))
+            return false;
     } while (directive == ZSTD_e_continue ? in.pos < in.size : left != 0);
     writer->frame.length = out.pos;
     return true;
 }
 
-static bool compress_block(struct block_writer *writer, uint8_t kind, const struct block_piece *pieces, size_t piece_count) {
+static bool compress_block(struct block_writer *writer, uint8_t kind, const struct block_piece *pieces, size_t piece_count)
+{
     size_t content_bytes = BLOCK_HEADER_BYTES;
     for (size_t i = 0; i < piece_count; i++)
         content_bytes += pieces[i].length;
@@ -87,7 +99,8 @@ static bool compress_block(struct block_writer *writer, uint8_t kind, const stru
 
     uint8_t header[BLOCK_HEADER_BYTES] = {kind};
     store_u32(store_u32(header + 4, writer->file_id), writer->sequence);
-    if (!begin_frame(writer, content_bytes) || !compress_piece(writer, header, sizeof header, ZSTD_e_continue)) return false;
+    if (!begin_frame(writer, content_bytes) || !compress_piece(writer, header, sizeof header, ZSTD_e_continue))
+        return false;
     for (size_t i = 0; i < piece_count; i++) {
         const bool last = i + 1 == piece_count;
         const bool separate = pieces[i].length >= FLUSH_PIECE_MIN_BYTES;
@@ -97,12 +110,15 @@ static bool compress_block(struct block_writer *writer, uint8_t kind, const stru
     return true;
 }
 
-bool cptrace_block_write(struct block_writer *writer, struct index_block block, const struct block_piece *pieces, size_t piece_count) {
-    if (writer->error.status != CPTRACE_OK || !compress_block(writer, block.kind, pieces, piece_count)) return false;
+bool cptrace_block_write(struct block_writer *writer, struct index_block block, const struct block_piece *pieces, size_t piece_count)
+{
+    if (writer->error.status != CPTRACE_OK || !compress_block(writer, block.kind, pieces, piece_count))
+        return false;
     block.offset = writer->offset;
     block.compressed_bytes = writer->frame.length;
     block.frame_crc32 = cptrace_crc32(0, writer->frame.bytes, writer->frame.length);
-    if (!cptrace_block_writer_append(writer, writer->frame.bytes, writer->frame.length)) return false;
+    if (!cptrace_block_writer_append(writer, writer->frame.bytes, writer->frame.length))
+        return false;
     writer->sequence++;
     return cptrace_index_add(&writer->index, &block) || cptrace_block_writer_no_memory(writer);
 }

@@ -5,40 +5,54 @@
 
 #define STRING_MAX_BYTES 65535u
 
-bool cptrace_array_reserve(void *array_pointer, size_t *capacity, size_t count, size_t element_bytes) {
-    if (count <= *capacity) return true;
+bool cptrace_array_reserve(void *array_pointer, size_t *capacity, size_t count, size_t element_bytes)
+{
+    if (count <= *capacity)
+        return true;
     size_t grown = *capacity + *capacity / 2;
-    if (grown < count) grown = count;
-    if (grown < 16) grown = 16;
-    if (grown > SIZE_MAX / element_bytes) return false;
+    if (grown < count)
+        grown = count;
+    if (grown < 16)
+        grown = 16;
+    if (grown > SIZE_MAX / element_bytes)
+        return false;
     void *old;
     memcpy(&old, array_pointer, sizeof old);
     void *const moved = realloc(old, grown * element_bytes);
-    if (!moved) return false;
+    if (!moved)
+        return false;
     memcpy(array_pointer, &moved, sizeof moved);
     *capacity = grown;
     return true;
 }
 
-bool cptrace_buffer_reserve(struct byte_buffer *buffer, size_t extra) {
-    if (extra > SIZE_MAX - buffer->length) return false;
+bool cptrace_buffer_reserve(struct byte_buffer *buffer, size_t extra)
+{
+    if (extra > SIZE_MAX - buffer->length)
+        return false;
     return cptrace_array_reserve(&buffer->bytes, &buffer->capacity, buffer->length + extra, 1);
 }
 
-bool cptrace_buffer_append(struct byte_buffer *buffer, const void *bytes, size_t length) {
-    if (!cptrace_buffer_reserve(buffer, length)) return false;
-    if (length) memcpy(buffer->bytes + buffer->length, bytes, length);
+bool cptrace_buffer_append(struct byte_buffer *buffer, const void *bytes, size_t length)
+{
+    if (!cptrace_buffer_reserve(buffer, length))
+        return false;
+    if (length)
+        memcpy(buffer->bytes + buffer->length, bytes, length);
     buffer->length += length;
     return true;
 }
 
-bool cptrace_buffer_varint(struct byte_buffer *buffer, uint64_t value) {
-    if (!cptrace_buffer_reserve(buffer, VARINT_MAX_BYTES)) return false;
+bool cptrace_buffer_varint(struct byte_buffer *buffer, uint64_t value)
+{
+    if (!cptrace_buffer_reserve(buffer, VARINT_MAX_BYTES))
+        return false;
     buffer->length = (size_t)(store_varint(buffer->bytes + buffer->length, value) - buffer->bytes);
     return true;
 }
 
-bool cptrace_buffer_string(struct byte_buffer *buffer, struct cptrace_string string) {
+bool cptrace_buffer_string(struct byte_buffer *buffer, struct cptrace_string string)
+{
     static const char ellipsis[] = "\xE2\x80\xA6";
     if (string.length <= STRING_MAX_BYTES)
         return cptrace_buffer_varint(buffer, string.length) && cptrace_buffer_append(buffer, string.bytes, string.length);
@@ -50,7 +64,8 @@ bool cptrace_buffer_string(struct byte_buffer *buffer, struct cptrace_string str
            cptrace_buffer_append(buffer, ellipsis, 3);
 }
 
-void cptrace_buffer_free(struct byte_buffer *buffer) {
+void cptrace_buffer_free(struct byte_buffer *buffer)
+{
     free(buffer->bytes);
     *buffer = (struct byte_buffer){0};
 }

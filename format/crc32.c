@@ -3,7 +3,8 @@
 #include "bytes.h"
 #include "crc32_table.h"
 
-uint32_t cptrace_crc32(uint32_t crc, const void *bytes, size_t length) {
+uint32_t cptrace_crc32(uint32_t crc, const void *bytes, size_t length)
+{
     const uint8_t *at = bytes;
     crc = ~crc;
     for (; length >= 4; at += 4, length -= 4) {

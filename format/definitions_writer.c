@@ -6,7 +6,8 @@
 #define FIRST_SLOT_COUNT 64
 #define STRING_COMPARED_BYTES 65535u /* longer strings are cut when written; SPEC.md 7 */
 
-bool cptrace_definitions_init(struct definitions_writer *definitions) {
+bool cptrace_definitions_init(struct definitions_writer *definitions)
+{
     *definitions = (struct definitions_writer){0};
     definitions->tables[TABLE_STRINGS].first = 1; /* number 0 is the empty string and is never written */
     definitions->slots = calloc(FIRST_SLOT_COUNT, sizeof *definitions->slots);
@@ -18,7 +19,8 @@ bool cptrace_definitions_init(struct definitions_writer *definitions) {
     return true;
 }
 
-void cptrace_definitions_free(struct definitions_writer *definitions) {
+void cptrace_definitions_free(struct definitions_writer *definitions)
+{
     for (int i = 0; i < TABLE_COUNT; i++)
         cptrace_buffer_free(&definitions->tables[i].entries);
     cptrace_buffer_free(&definitions->arena);
@@ -27,11 +29,13 @@ void cptrace_definitions_free(struct definitions_writer *definitions) {
     free(definitions->slots);
 }
 
-uint32_t cptrace_definitions_count(const struct definitions_writer *definitions, int table) {
+uint32_t cptrace_definitions_count(const struct definitions_writer *definitions, int table)
+{
     return definitions->tables[table].first + definitions->tables[table].count;
 }
 
-size_t cptrace_definitions_pending_bytes(const struct definitions_writer *definitions) {
+size_t cptrace_definitions_pending_bytes(const struct definitions_writer *definitions)
+{
     size_t bytes = 0;
     for (int i = 0; i < TABLE_COUNT; i++)
         bytes += definitions->tables[i].entries.length;
@@ -39,34 +43,42 @@ size_t cptrace_definitions_pending_bytes(const struct definitions_writer *defini
 }
 
 /* FNV-1a: short keys, and nobody gains by collisions in the names of his own program. */
-static uint64_t hash_string(struct cptrace_string string) {
+static uint64_t hash_string(struct cptrace_string string)
+{
     uint64_t hash = 0xCBF29CE484222325u;
     for (uint32_t i = 0; i < string.length; i++)
         hash = (hash ^ (uint8_t)string.bytes[i]) * 0x100000001B3u;
     return hash ^ hash >> 32;
 }
 
-static struct cptrace_string interned(const struct definitions_writer *definitions, uint32_t number) {
+static struct cptrace_string interned(const struct definitions_writer *definitions, uint32_t number)
+{
     const struct interned_string *const entry = &definitions->strings[number];
     return (struct cptrace_string){(const char *)definitions->arena.bytes + entry->offset, entry->length};
 }
 
 /* The slot of string, or the free one where it belongs. */
-static uint32_t *find_slot(const struct definitions_writer *definitions, struct cptrace_string string) {
+static uint32_t *find_slot(const struct definitions_writer *definitions, struct cptrace_string string)
+{
     const size_t mask = definitions->slot_count - 1;
     for (size_t i = hash_string(string) & mask;; i = (i + 1) & mask) {
         uint32_t *const slot = &definitions->slots[i];
-        if (*slot == 0) return slot;
+        if (*slot == 0)
+            return slot;
         const struct cptrace_string there = interned(definitions, *slot - 1);
-        if (there.length == string.length && memcmp(there.bytes, string.bytes, string.length) == 0) return slot;
+        if (there.length == string.length && memcmp(there.bytes, string.bytes, string.length) == 0)
+            return slot;
     }
 }
 
-static bool grow_slots(struct definitions_writer *definitions) {
+static bool grow_slots(struct definitions_writer *definitions)
+{
     const uint32_t string_count = cptrace_definitions_count(definitions, TABLE_STRINGS);
-    if (string_count < definitions->slot_count / 2) return true;
+    if (string_count < definitions->slot_count / 2)
+        return true;
     uint32_t *const slots = calloc(definitions->slot_count * 2, sizeof *slots);
-    if (!slots) return false;
+    if (!slots)
+        return false;
     free(definitions->slots);
     definitions->slots = slots;
     definitions->slot_count *= 2;
@@ -75,13 +87,18 @@ static bool grow_slots(struct definitions_writer *definitions) {
     return true;
 }
 
-uint32_t cptrace_definitions_string(struct definitions_writer *definitions, struct cptrace_string string) {
-    if (string.length == 0) return 0;
+uint32_t cptrace_definitions_string(struct definitions_writer *definitions, struct cptrace_string string)
+{
+    if (string.length == 0)
+        return 0;
     struct cptrace_string key = string;
-    if (key.length > STRING_COMPARED_BYTES) key.length = STRING_COMPARED_BYTES + 1; /* so that the buffer cuts it */
-    if (!grow_slots(definitions)) return CPTRACE_NO_NUMBER;
+    if (key.length > STRING_COMPARED_BYTES)
+        key.length = STRING_COMPARED_BYTES + 1; /* so that the buffer cuts it */
+    if (!grow_slots(definitions))
+        return CPTRACE_NO_NUMBER;
     uint32_t *const slot = find_slot(definitions, key);
-    if (*slot) return *slot - 1;
+    if (*slot)
+        return *slot - 1;
 
     struct pending_table *const table = &definitions->tables[TABLE_STRINGS];
     const uint32_t number = table->first + table->count;
@@ -99,24 +116,31 @@ uint32_t cptrace_definitions_string(struct definitions_writer *definitions, stru
 }
 
 /* Room for one entry of at most five varints and two bytes; every field is stored without further checks. */
-static uint8_t *entry_begin(struct pending_table *table) {
-    if (!cptrace_buffer_reserve(&table->entries, 6 * VARINT_MAX_BYTES + 2)) return NULL;
+static uint8_t *entry_begin(struct pending_table *table)
+{
+    if (!cptrace_buffer_reserve(&table->entries, 6 * VARINT_MAX_BYTES + 2))
+        return NULL;
     return table->entries.bytes + table->entries.length;
 }
 
-static uint32_t entry_end(struct pending_table *table, const uint8_t *at) {
+static uint32_t entry_end(struct pending_table *table, const uint8_t *at)
+{
     table->entries.length = (size_t)(at - table->entries.bytes);
     return table->first + table->count++;
 }
 
 uint32_t cptrace_definitions_file(struct definitions_writer *definitions, struct cptrace_string path, uint64_t size_bytes,
-                                  uint64_t mtime_ns) {
+                                  uint64_t mtime_ns)
+{
     struct pending_table *const table = &definitions->tables[TABLE_FILES];
     const uint32_t name = cptrace_definitions_string(definitions, path);
-    if (name == CPTRACE_NO_NUMBER) return CPTRACE_NO_NUMBER;
-    if (definitions->strings[name].file != CPTRACE_NO_NUMBER) return definitions->strings[name].file;
+    if (name == CPTRACE_NO_NUMBER)
+        return CPTRACE_NO_NUMBER;
+    if (definitions->strings[name].file != CPTRACE_NO_NUMBER)
+        return definitions->strings[name].file;
     uint8_t *at = entry_begin(table);
-    if (!at) return CPTRACE_NO_NUMBER;
+    if (!at)
+        return CPTRACE_NO_NUMBER;
     at = store_varint(at, name);
     at = store_varint(at, size_bytes);
     at = store_varint(at, mtime_ns);
@@ -124,13 +148,15 @@ uint32_t cptrace_definitions_file(struct definitions_writer *definitions, struct
     return definitions->strings[name].file = entry_end(table, at);
 }
 
-uint32_t cptrace_definitions_function(struct definitions_writer *definitions, const struct cptrace_function *function) {
+uint32_t cptrace_definitions_function(struct definitions_writer *definitions, const struct cptrace_function *function)
+{
     struct pending_table *const table = &definitions->tables[TABLE_FUNCTIONS];
     const uint32_t name = cptrace_definitions_string(definitions, function->qualified_name);
     const uint32_t module = cptrace_definitions_string(definitions, function->module);
     const uint32_t library = cptrace_definitions_string(definitions, function->library);
     uint8_t *at = entry_begin(table);
-    if (!at || name == CPTRACE_NO_NUMBER || module == CPTRACE_NO_NUMBER || library == CPTRACE_NO_NUMBER) return CPTRACE_NO_NUMBER;
+    if (!at || name == CPTRACE_NO_NUMBER || module == CPTRACE_NO_NUMBER || library == CPTRACE_NO_NUMBER)
+        return CPTRACE_NO_NUMBER;
     at = store_varint(at, name);
     at = store_varint(at, module);
     at = store_varint(at, library);
@@ -141,11 +167,13 @@ uint32_t cptrace_definitions_function(struct definitions_writer *definitions, co
     return entry_end(table, at);
 }
 
-uint32_t cptrace_definitions_lane(struct definitions_writer *definitions, uint64_t os_thread_id, struct cptrace_string name) {
+uint32_t cptrace_definitions_lane(struct definitions_writer *definitions, uint64_t os_thread_id, struct cptrace_string name)
+{
     struct pending_table *const table = &definitions->tables[TABLE_LANES];
     const uint32_t name_number = cptrace_definitions_string(definitions, name);
     uint8_t *at = entry_begin(table);
-    if (!at || name_number == CPTRACE_NO_NUMBER) return CPTRACE_NO_NUMBER;
+    if (!at || name_number == CPTRACE_NO_NUMBER)
+        return CPTRACE_NO_NUMBER;
     *at++ = 1; /* an OS thread */
     at = store_varint(at, os_thread_id);
     at = store_varint(at, name_number);
@@ -153,18 +181,21 @@ uint32_t cptrace_definitions_lane(struct definitions_writer *definitions, uint64
 }
 
 uint32_t cptrace_definitions_task(struct definitions_writer *definitions, struct cptrace_string name, uint32_t root_activation,
-                                  uint32_t creating_activation) {
+                                  uint32_t creating_activation)
+{
     struct pending_table *const table = &definitions->tables[TABLE_TASKS];
     const uint32_t name_number = cptrace_definitions_string(definitions, name);
     uint8_t *at = entry_begin(table);
-    if (!at || name_number == CPTRACE_NO_NUMBER) return CPTRACE_NO_NUMBER;
+    if (!at || name_number == CPTRACE_NO_NUMBER)
+        return CPTRACE_NO_NUMBER;
     at = store_varint(at, name_number);
     at = store_varint(at, root_activation);
     at = store_varint(at, creating_activation == CPTRACE_NO_NUMBER ? 0 : creating_activation + UINT64_C(1));
     return entry_end(table, at);
 }
 
-const struct byte_buffer *cptrace_definitions_take(struct definitions_writer *definitions) {
+const struct byte_buffer *cptrace_definitions_take(struct definitions_writer *definitions)
+{
     struct byte_buffer *const body = &definitions->body;
     body->length = 0;
     for (int i = 0; i < TABLE_COUNT; i++) {

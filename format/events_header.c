@@ -4,7 +4,8 @@
 #include "frame.h"
 
 static enum cptrace_status slice_columns(const uint8_t *content, size_t content_bytes, uint64_t offset, struct events_header *header,
-                                         struct cptrace_error *error) {
+                                         struct cptrace_error *error)
+{
     struct cursor *const columns[] = {&header->open, &header->op, &header->delta, &header->operand};
     static const char *const names[] = {"open", "op", "delta", "operand"};
     const uint8_t *at = content + EVENTS_HEADER_BYTES, *const end = content + content_bytes;
@@ -21,7 +22,8 @@ static enum cptrace_status slice_columns(const uint8_t *content, size_t content_
     return CPTRACE_OK;
 }
 
-static enum cptrace_status check_counts(const struct events_header *header, uint64_t offset, struct cptrace_error *error) {
+static enum cptrace_status check_counts(const struct events_header *header, uint64_t offset, struct cptrace_error *error)
+{
     if (header->event_count == 0 || header->event_count > BLOCK_EVENTS_MAX)
         return cptrace_error_set(error, CPTRACE_CORRUPT, offset, "event count: expected 1 to %u, found %u", BLOCK_EVENTS_MAX,
                                  header->event_count);
@@ -36,7 +38,8 @@ static enum cptrace_status check_counts(const struct events_header *header, uint
 }
 
 enum cptrace_status cptrace_events_header_parse(const uint8_t *content, size_t content_bytes, uint64_t offset, struct events_header *header,
-                                                struct cptrace_error *error) {
+                                                struct cptrace_error *error)
+{
     if (content_bytes < EVENTS_HEADER_BYTES)
         return cptrace_error_set(error, CPTRACE_CORRUPT, offset, "events block: expected at least %d bytes, found %zu", EVENTS_HEADER_BYTES,
                                  content_bytes);

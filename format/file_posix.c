@@ -12,7 +12,8 @@ struct cptrace_file {
 /* Some systems refuse larger requests. */
 #define READ_MAX_BYTES ((size_t)1 << 30)
 
-struct cptrace_file *cptrace_file_open(const char *path, int *error_number) {
+struct cptrace_file *cptrace_file_open(const char *path, int *error_number)
+{
     struct cptrace_file *const file = malloc(sizeof *file);
     if (!file) {
         *error_number = ENOMEM;
@@ -27,7 +28,8 @@ struct cptrace_file *cptrace_file_open(const char *path, int *error_number) {
     return file;
 }
 
-int64_t cptrace_file_read(void *context, void *buffer, size_t capacity) {
+int64_t cptrace_file_read(void *context, void *buffer, size_t capacity)
+{
     const struct cptrace_file *const file = context;
     ssize_t count;
     do
@@ -36,7 +38,8 @@ int64_t cptrace_file_read(void *context, void *buffer, size_t capacity) {
     return count < 0 ? -errno : count;
 }
 
-int64_t cptrace_file_read_at(const struct cptrace_file *file, uint64_t offset, void *buffer, size_t capacity) {
+int64_t cptrace_file_read_at(const struct cptrace_file *file, uint64_t offset, void *buffer, size_t capacity)
+{
     ssize_t count;
     do
         count = pread(file->descriptor, buffer, capacity < READ_MAX_BYTES ? capacity : READ_MAX_BYTES, (off_t)offset);
@@ -44,8 +47,10 @@ int64_t cptrace_file_read_at(const struct cptrace_file *file, uint64_t offset, v
     return count < 0 ? -errno : count;
 }
 
-void cptrace_file_close(struct cptrace_file *file) {
-    if (!file) return;
+void cptrace_file_close(struct cptrace_file *file)
+{
+    if (!file)
+        return;
     close(file->descriptor);
     free(file);
 }

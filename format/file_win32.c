@@ -13,7 +13,8 @@ struct cptrace_file {
 
 #define READ_MAX_BYTES ((size_t)1 << 30)
 
-static int errno_of(DWORD code) {
+static int errno_of(DWORD code)
+{
     switch (code) {
     case ERROR_FILE_NOT_FOUND:
     case ERROR_PATH_NOT_FOUND:
@@ -29,14 +30,17 @@ static int errno_of(DWORD code) {
 }
 
 /* Paths are UTF-8, as everywhere in this library. */
-static wchar_t *wide_path(const char *path) {
+static wchar_t *wide_path(const char *path)
+{
     const int length = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, -1, NULL, 0);
     wchar_t *const wide = length > 0 ? malloc((size_t)length * sizeof *wide) : NULL;
-    if (wide) MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, -1, wide, length);
+    if (wide)
+        MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, -1, wide, length);
     return wide;
 }
 
-struct cptrace_file *cptrace_file_open(const char *path, int *error_number) {
+struct cptrace_file *cptrace_file_open(const char *path, int *error_number)
+{
     wchar_t *const wide = wide_path(path);
     struct cptrace_file *const file = calloc(1, sizeof *file);
     *error_number = wide ? ENOMEM : EINVAL;
@@ -54,7 +58,8 @@ struct cptrace_file *cptrace_file_open(const char *path, int *error_number) {
     return NULL;
 }
 
-int64_t cptrace_file_read_at(const struct cptrace_file *file, uint64_t offset, void *buffer, size_t capacity) {
+int64_t cptrace_file_read_at(const struct cptrace_file *file, uint64_t offset, void *buffer, size_t capacity)
+{
     OVERLAPPED at = {.Offset = (DWORD)offset, .OffsetHigh = (DWORD)(offset >> 32)};
     DWORD count = 0;
     if (!ReadFile(file->handle, buffer, (DWORD)(capacity < READ_MAX_BYTES ? capacity : READ_MAX_BYTES), &count, &at)) {
@@ -64,15 +69,19 @@ int64_t cptrace_file_read_at(const struct cptrace_file *file, uint64_t offset, v
     return count;
 }
 
-int64_t cptrace_file_read(void *context, void *buffer, size_t capacity) {
+int64_t cptrace_file_read(void *context, void *buffer, size_t capacity)
+{
     struct cptrace_file *const file = context;
     const int64_t count = cptrace_file_read_at(file, file->position, buffer, capacity);
-    if (count > 0) file->position += (uint64_t)count;
+    if (count > 0)
+        file->position += (uint64_t)count;
     return count;
 }
 
-void cptrace_file_close(struct cptrace_file *file) {
-    if (!file) return;
+void cptrace_file_close(struct cptrace_file *file)
+{
+    if (!file)
+        return;
     CloseHandle(file->handle);
     free(file);
 }

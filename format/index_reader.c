@@ -9,7 +9,8 @@
 
 #define INDEX_MAX_BYTES (256u << 20)
 
-bool cptrace_input_at_index(struct input *input) {
+bool cptrace_input_at_index(struct input *input)
+{
     const size_t length = SKIPPABLE_HEADER_BYTES + SIGNATURE_BYTES;
     return cptrace_input_require(input, length) && load_u32(input_at(input)) == MAGIC_INDEX &&
            memcmp(input_at(input) + SKIPPABLE_HEADER_BYTES, INDEX_SIGNATURE, SIGNATURE_BYTES) == 0;
@@ -26,23 +27,28 @@ struct comparison {
     uint64_t different_offset;
 };
 
-static void differ(struct comparison *comparison, uint64_t offset, const char *what) {
-    if (comparison->difference) return;
+static void differ(struct comparison *comparison, uint64_t offset, const char *what)
+{
+    if (comparison->difference)
+        return;
     comparison->difference = what;
     comparison->different_offset = offset;
 }
 
-static bool read_entry(struct comparison *comparison, struct cptrace_block_entry *entry) {
+static bool read_entry(struct comparison *comparison, struct cptrace_block_entry *entry)
+{
     struct cursor *const cursor = &comparison->cursor;
     uint64_t padding, first, length;
     *entry = (struct cptrace_block_entry){0};
-    if (!cursor_varint(cursor, &padding) || !cursor_varint(cursor, &entry->compressed_bytes) || cursor_left(cursor) < 5) return false;
+    if (!cursor_varint(cursor, &padding) || !cursor_varint(cursor, &entry->compressed_bytes) || cursor_left(cursor) < 5)
+        return false;
     entry->frame_crc32 = load_u32(cursor->at);
     entry->kind = cursor->at[4];
     cursor->at += 5;
     entry->offset = comparison->previous_end + padding;
     comparison->previous_end = entry->offset + entry->compressed_bytes;
-    if (entry->kind != CPTRACE_BLOCK_EVENTS) return true;
+    if (entry->kind != CPTRACE_BLOCK_EVENTS)
+        return true;
     if (!cursor_varint_u32(cursor, &entry->lane) || !cursor_varint_u32(cursor, &entry->event_count) || !cursor_varint(cursor, &first) ||
         !cursor_varint(cursor, &length))
         return false;
@@ -53,19 +59,23 @@ static bool read_entry(struct comparison *comparison, struct cptrace_block_entry
 }
 
 /* Damage that was found on the way explains why a block of the index was not read. Both come in rising order. */
-static bool in_damage(struct comparison *comparison, uint64_t offset) {
+static bool in_damage(struct comparison *comparison, uint64_t offset)
+{
     const struct cptrace_reader *const reader = comparison->reader;
     for (; comparison->next_damage < reader->damage_count; comparison->next_damage++) {
         const struct cptrace_damage *const damage = &reader->damage[comparison->next_damage];
-        if (offset < damage->offset + damage->bytes) return offset >= damage->offset;
+        if (offset < damage->offset + damage->bytes)
+            return offset >= damage->offset;
     }
     return false;
 }
 
-static void compare_entry(struct comparison *comparison, const struct cptrace_block_entry *told) {
+static void compare_entry(struct comparison *comparison, const struct cptrace_block_entry *told)
+{
     const struct cptrace_reader *const reader = comparison->reader;
     if (comparison->next == reader->entry_count || reader->entries[comparison->next].offset != told->offset) {
-        if (!in_damage(comparison, told->offset)) differ(comparison, told->offset, "a block that is not there");
+        if (!in_damage(comparison, told->offset))
+            differ(comparison, told->offset, "a block that is not there");
         return;
     }
     const struct cptrace_block_entry *const read = &reader->entries[comparison->next++];
@@ -78,41 +88,53 @@ static void compare_entry(struct comparison *comparison, const struct cptrace_bl
         differ(comparison, read->offset, "other events of a block");
 }
 
-static void compare_totals(struct comparison *comparison, const uint64_t *totals) {
+static void compare_totals(struct comparison *comparison, const uint64_t *totals)
+{
     const struct cptrace_reader *const reader = comparison->reader;
-    if (comparison->next != reader->entry_count) differ(comparison, reader->entries[comparison->next].offset, "nothing of a block");
-    if (reader->damage_count || reader->lossy) return;
+    if (comparison->next != reader->entry_count)
+        differ(comparison, reader->entries[comparison->next].offset, "nothing of a block");
+    if (reader->damage_count || reader->lossy)
+        return;
     const uint64_t calls = reader->end.present ? reader->end.call_count : totals[1];
     if (totals[0] != reader->event_count || totals[1] != calls || totals[2] != reader->definitions.function_count ||
         totals[3] != reader->definitions.file_count || totals[4] != reader->definitions.lane_count)
         differ(comparison, reader->input.offset, "other totals");
 }
 
-static bool compare(struct comparison *comparison) {
+static bool compare(struct comparison *comparison)
+{
     uint64_t count, totals[5];
     struct cptrace_block_entry entry;
-    if (!cursor_varint(&comparison->cursor, &count)) return false;
+    if (!cursor_varint(&comparison->cursor, &count))
+        return false;
     for (; count > 0; count--) {
-        if (!read_entry(comparison, &entry)) return false;
+        if (!read_entry(comparison, &entry))
+            return false;
         compare_entry(comparison, &entry);
     }
     for (int i = 0; i < 5; i++)
-        if (!cursor_varint(&comparison->cursor, &totals[i])) return false;
+        if (!cursor_varint(&comparison->cursor, &totals[i]))
+            return false;
     compare_totals(comparison, totals);
     return cursor_left(&comparison->cursor) == 0;
 }
 
-static enum cptrace_status require_frame(struct input *input, size_t *frame_bytes, struct cptrace_error *error) {
+static enum cptrace_status require_frame(struct input *input, size_t *frame_bytes, struct cptrace_error *error)
+{
     *frame_bytes = SKIPPABLE_HEADER_BYTES;
-    if (cptrace_input_require(input, *frame_bytes)) *frame_bytes += load_u32(input_at(input) + 4);
+    if (cptrace_input_require(input, *frame_bytes))
+        *frame_bytes += load_u32(input_at(input) + 4);
     if (*frame_bytes > INDEX_MAX_BYTES)
         return cptrace_error_set(error, CPTRACE_CORRUPT, input->offset, "index: %zu bytes are too many", *frame_bytes);
-    if (cptrace_input_require(input, *frame_bytes)) return CPTRACE_OK;
-    if (input->failure != CPTRACE_OK) return cptrace_input_error(input, error);
+    if (cptrace_input_require(input, *frame_bytes))
+        return CPTRACE_OK;
+    if (input->failure != CPTRACE_OK)
+        return cptrace_input_error(input, error);
     return cptrace_error_set(error, CPTRACE_TRUNCATED, input->offset, "index: the file ends inside it");
 }
 
-static enum cptrace_status check_frame(const uint8_t *frame, size_t frame_bytes, uint64_t offset, struct cptrace_error *error) {
+static enum cptrace_status check_frame(const uint8_t *frame, size_t frame_bytes, uint64_t offset, struct cptrace_error *error)
+{
     if (frame_bytes < SKIPPABLE_HEADER_BYTES + SIGNATURE_BYTES + INDEX_TRAILER_BYTES ||
         memcmp(frame + SKIPPABLE_HEADER_BYTES, INDEX_SIGNATURE, SIGNATURE_BYTES) != 0)
         return cptrace_error_set(error, CPTRACE_CORRUPT, offset, "index: no signature");
@@ -125,12 +147,15 @@ static enum cptrace_status check_frame(const uint8_t *frame, size_t frame_bytes,
     return CPTRACE_OK;
 }
 
-enum cptrace_status cptrace_reader_read_index(struct cptrace_reader *reader, struct cptrace_error *error) {
+enum cptrace_status cptrace_reader_read_index(struct cptrace_reader *reader, struct cptrace_error *error)
+{
     struct input *const input = &reader->input;
     size_t frame_bytes;
     enum cptrace_status status = require_frame(input, &frame_bytes, error);
-    if (status == CPTRACE_OK) status = check_frame(input_at(input), frame_bytes, input->offset, error);
-    if (status != CPTRACE_OK) return status;
+    if (status == CPTRACE_OK)
+        status = check_frame(input_at(input), frame_bytes, input->offset, error);
+    if (status != CPTRACE_OK)
+        return status;
 
     const uint8_t *const body = input_at(input) + SKIPPABLE_HEADER_BYTES + SIGNATURE_BYTES;
     struct comparison comparison = {
@@ -139,7 +164,8 @@ enum cptrace_status cptrace_reader_read_index(struct cptrace_reader *reader, str
         .previous_end = HEADER_BYTES,
         .previous_first_tick = reader->header.start.ticks,
     };
-    if (!compare(&comparison)) return cptrace_error_set(error, CPTRACE_CORRUPT, input->offset, "index: its entries do not fill it");
+    if (!compare(&comparison))
+        return cptrace_error_set(error, CPTRACE_CORRUPT, input->offset, "index: its entries do not fill it");
     reader->has_index = true;
     if (comparison.difference) {
         struct cptrace_error disagreement;

@@ -3,9 +3,11 @@
 #include "crc32.h"
 #include "frame.h"
 
-bool cptrace_index_add(struct index_writer *index, const struct index_block *block) {
+bool cptrace_index_add(struct index_writer *index, const struct index_block *block)
+{
     /* Five varints, a crc and a kind. */
-    if (!cptrace_buffer_reserve(&index->entries, 6 * VARINT_MAX_BYTES + 4 + 1)) return false;
+    if (!cptrace_buffer_reserve(&index->entries, 6 * VARINT_MAX_BYTES + 4 + 1))
+        return false;
     uint8_t *at = index->entries.bytes + index->entries.length;
     at = store_varint(at, block->offset - index->previous_end);
     at = store_varint(at, block->compressed_bytes);
@@ -24,9 +26,11 @@ bool cptrace_index_add(struct index_writer *index, const struct index_block *blo
     return true;
 }
 
-bool cptrace_index_encode(const struct index_writer *index, const struct index_totals *totals, struct byte_buffer *out) {
+bool cptrace_index_encode(const struct index_writer *index, const struct index_totals *totals, struct byte_buffer *out)
+{
     const size_t fixed = SKIPPABLE_HEADER_BYTES + SIGNATURE_BYTES + 6 * VARINT_MAX_BYTES + INDEX_TRAILER_BYTES;
-    if (!cptrace_buffer_reserve(out, fixed + index->entries.length)) return false;
+    if (!cptrace_buffer_reserve(out, fixed + index->entries.length))
+        return false;
     const size_t frame = out->length;
     store_u32(out->bytes + frame, MAGIC_INDEX);
     out->length += SKIPPABLE_HEADER_BYTES;

@@ -15,13 +15,9 @@ struct input {
     int error_number;
 };
 
-static inline const uint8_t *input_at(const struct input *input) {
-    return input->bytes + input->begin;
-}
+static inline const uint8_t *input_at(const struct input *input) { return input->bytes + input->begin; }
 
-static inline size_t input_length(const struct input *input) {
-    return input->end - input->begin;
-}
+static inline size_t input_length(const struct input *input) { return input->end - input->begin; }
 
 /* True when at least length bytes are in the window; false at the end of the source or after a failure. */
 bool cptrace_input_require(struct input *input, size_t length);

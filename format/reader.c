@@ -16,7 +16,8 @@
 
 /* --- Bodies, SPEC.md 4 --- */
 
-static enum cptrace_status take_pairs(const struct cptrace_block *block, size_t from, struct pair_list *list, struct cptrace_error *error) {
+static enum cptrace_status take_pairs(const struct cptrace_block *block, size_t from, struct pair_list *list, struct cptrace_error *error)
+{
     struct cursor cursor = {block->content + from, block->content + block->content_bytes};
     switch (cptrace_pairs_decode(&cursor, list)) {
     case PAIRS_OK:
@@ -32,13 +33,15 @@ static enum cptrace_status take_pairs(const struct cptrace_block *block, size_t 
                              block->kind == CPTRACE_BLOCK_INFO ? "info" : "end");
 }
 
-static enum cptrace_status take_info(struct cptrace_reader *reader, const struct cptrace_block *block, struct cptrace_error *error) {
+static enum cptrace_status take_info(struct cptrace_reader *reader, const struct cptrace_block *block, struct cptrace_error *error)
+{
     if (block->sequence != 0)
         return cptrace_error_set(error, CPTRACE_CORRUPT, block->offset, "info block: expected sequence 0, found %u", block->sequence);
     return take_pairs(block, BLOCK_HEADER_BYTES, &reader->info, error);
 }
 
-static enum cptrace_status take_end(struct cptrace_reader *reader, const struct cptrace_block *block, struct cptrace_error *error) {
+static enum cptrace_status take_end(struct cptrace_reader *reader, const struct cptrace_block *block, struct cptrace_error *error)
+{
     if (block->content_bytes < END_FIXED_BYTES)
         return cptrace_error_set(error, CPTRACE_CORRUPT, block->offset, "end block: expected at least %d bytes, found %zu", END_FIXED_BYTES,
                                  block->content_bytes);
@@ -48,13 +51,15 @@ static enum cptrace_status take_end(struct cptrace_reader *reader, const struct 
         return cptrace_error_set(error, CPTRACE_CORRUPT, block->offset, "end block: expected %llu events, found %llu",
                                  (unsigned long long)reader->event_count, (unsigned long long)end.event_count);
     const enum cptrace_status status = take_pairs(block, END_FIXED_BYTES, &reader->end_info, error);
-    if (status == CPTRACE_OK) reader->end = end;
+    if (status == CPTRACE_OK)
+        reader->end = end;
     return status;
 }
 
 /* The blocks of a lane follow each other in time. Lanes that a lost block defined are not known, and not checked. */
 static enum cptrace_status check_lane(struct cptrace_reader *reader, const struct events_header *header, uint64_t offset,
-                                      struct cptrace_error *error) {
+                                      struct cptrace_error *error)
+{
     const size_t lane_count = reader->definitions.lane_count;
     if (header->lane >= lane_count)
         return reader->lossy ? CPTRACE_OK : cptrace_error_set(error, CPTRACE_CORRUPT, offset, "lane: %u is not defined", header->lane);
@@ -69,11 +74,14 @@ static enum cptrace_status check_lane(struct cptrace_reader *reader, const struc
 }
 
 static enum cptrace_status take_events(struct cptrace_reader *reader, const struct cptrace_block *block, struct cptrace_block_entry *entry,
-                                       struct cptrace_error *error) {
+                                       struct cptrace_error *error)
+{
     struct events_header header;
     enum cptrace_status status = cptrace_events_header_parse(block->content, block->content_bytes, block->offset, &header, error);
-    if (status == CPTRACE_OK) status = check_lane(reader, &header, block->offset, error);
-    if (status != CPTRACE_OK) return status;
+    if (status == CPTRACE_OK)
+        status = check_lane(reader, &header, block->offset, error);
+    if (status != CPTRACE_OK)
+        return status;
     entry->lane = header.lane;
     entry->event_count = header.event_count;
     entry->first_tick = header.first_tick;
@@ -84,7 +92,8 @@ static enum cptrace_status take_events(struct cptrace_reader *reader, const stru
 }
 
 static enum cptrace_status take_body(struct cptrace_reader *reader, const struct cptrace_block *block, struct cptrace_block_entry *entry,
-                                     struct cptrace_error *error) {
+                                     struct cptrace_error *error)
+{
     if (block->sequence == 0 && block->kind != CPTRACE_BLOCK_INFO)
         return cptrace_error_set(error, CPTRACE_CORRUPT, block->offset, "first block: expected kind info, found %u", block->kind);
     switch (block->kind) {
@@ -103,9 +112,10 @@ static enum cptrace_status take_body(struct cptrace_reader *reader, const struct
 
 /* --- The order of blocks --- */
 
-static enum cptrace_status check_order(const struct cptrace_reader *reader, const struct cptrace_block *block,
-                                       struct cptrace_error *error) {
-    if (reader->end.present) return cptrace_error_set(error, CPTRACE_CORRUPT, block->offset, "block behind the end block");
+static enum cptrace_status check_order(const struct cptrace_reader *reader, const struct cptrace_block *block, struct cptrace_error *error)
+{
+    if (reader->end.present)
+        return cptrace_error_set(error, CPTRACE_CORRUPT, block->offset, "block behind the end block");
     if (block->sequence < reader->next_sequence)
         return cptrace_error_set(error, CPTRACE_CORRUPT, block->offset, "sequence: expected %u, found %u, a block repeated or out of order",
                                  reader->next_sequence, block->sequence);
@@ -113,9 +123,11 @@ static enum cptrace_status check_order(const struct cptrace_reader *reader, cons
 }
 
 /* Blocks missing before this one are what the damaged stretch just passed held, if there was one. */
-static void note_missing(struct cptrace_reader *reader, const struct cptrace_block *block) {
+static void note_missing(struct cptrace_reader *reader, const struct cptrace_block *block)
+{
     const uint32_t missing = block->sequence - reader->next_sequence;
-    if (missing == 0) return;
+    if (missing == 0)
+        return;
     reader->lossy = true;
     reader->missing_before += missing;
     struct cptrace_damage *const last = reader->damage_count ? &reader->damage[reader->damage_count - 1] : NULL;
@@ -129,13 +141,12 @@ static void note_missing(struct cptrace_reader *reader, const struct cptrace_blo
     cptrace_reader_add_damage(reader, block->offset, 0, missing, &error);
 }
 
-static bool failed(enum cptrace_status status) {
-    return status == CPTRACE_IO_ERROR || status == CPTRACE_NO_MEMORY;
-}
+static bool failed(enum cptrace_status status) { return status == CPTRACE_IO_ERROR || status == CPTRACE_NO_MEMORY; }
 
 /* Takes a verified block in. CORRUPT: it is damage, and was noted as such. */
 static enum cptrace_status admit(struct cptrace_reader *reader, struct cptrace_block *block, uint32_t frame_crc32,
-                                 struct cptrace_error *error) {
+                                 struct cptrace_error *error)
+{
     struct cptrace_error reason;
     enum cptrace_status status = check_order(reader, block, &reason);
     if (status != CPTRACE_OK) {
@@ -157,7 +168,8 @@ static enum cptrace_status admit(struct cptrace_reader *reader, struct cptrace_b
     if (status == CPTRACE_OK) {
         reader->entries[reader->entry_count++] = entry;
     } else if (failed(status)) {
-        if (error) *error = reason;
+        if (error)
+            *error = reason;
     } else {
         reader->lossy = true;
         reader->missing_before++;
@@ -170,7 +182,8 @@ static enum cptrace_status admit(struct cptrace_reader *reader, struct cptrace_b
 
 /* One step of next: what stands at the input's position was taken. OK with *returned when a block is to be shown. */
 static enum cptrace_status take_block(struct cptrace_reader *reader, struct cptrace_block *block, bool *returned,
-                                      struct cptrace_error *error) {
+                                      struct cptrace_error *error)
+{
     struct input *const input = &reader->input;
     struct cptrace_error reason;
     struct frame_size size;
@@ -179,10 +192,12 @@ static enum cptrace_status take_block(struct cptrace_reader *reader, struct cptr
     if (status == CPTRACE_OK)
         status = cptrace_block_decompress(&reader->blocks, input_at(input), &size, reader->header.file_id, block, &reason);
     if (failed(status)) {
-        if (error) *error = reason;
+        if (error)
+            *error = reason;
         return status;
     }
-    if (status != CPTRACE_OK) return cptrace_reader_resync(reader, &reason, error);
+    if (status != CPTRACE_OK)
+        return cptrace_reader_resync(reader, &reason, error);
 
     const uint32_t frame_crc32 = cptrace_crc32(0, input_at(input), size.compressed_bytes);
     cptrace_input_take(input, size.compressed_bytes);
@@ -195,7 +210,8 @@ static enum cptrace_status take_block(struct cptrace_reader *reader, struct cptr
     return status == CPTRACE_CORRUPT ? CPTRACE_OK : status;
 }
 
-static enum cptrace_status take_unknown(struct cptrace_reader *reader, struct cptrace_error *error) {
+static enum cptrace_status take_unknown(struct cptrace_reader *reader, struct cptrace_error *error)
+{
     struct input *const input = &reader->input;
     struct cptrace_error reason;
     if (input_length(input) < 4)
@@ -206,31 +222,39 @@ static enum cptrace_status take_unknown(struct cptrace_reader *reader, struct cp
     return cptrace_reader_resync(reader, &reason, error);
 }
 
-static enum cptrace_status take_index(struct cptrace_reader *reader, struct cptrace_error *error) {
+static enum cptrace_status take_index(struct cptrace_reader *reader, struct cptrace_error *error)
+{
     struct cptrace_error reason;
-    if (reader->index_attempts == INDEX_ATTEMPTS_MAX) return take_unknown(reader, error);
+    if (reader->index_attempts == INDEX_ATTEMPTS_MAX)
+        return take_unknown(reader, error);
     reader->index_attempts++;
     const enum cptrace_status status = cptrace_reader_read_index(reader, &reason);
-    if (status == CPTRACE_CORRUPT || status == CPTRACE_TRUNCATED) return cptrace_reader_resync(reader, &reason, error);
-    if (status != CPTRACE_OK && error) *error = reason;
+    if (status == CPTRACE_CORRUPT || status == CPTRACE_TRUNCATED)
+        return cptrace_reader_resync(reader, &reason, error);
+    if (status != CPTRACE_OK && error)
+        *error = reason;
     return status;
 }
 
-static enum cptrace_status padding_truncated(struct cptrace_reader *reader, struct cptrace_error *error) {
+static enum cptrace_status padding_truncated(struct cptrace_reader *reader, struct cptrace_error *error)
+{
     struct cptrace_error reason;
     cptrace_error_set(&reason, CPTRACE_TRUNCATED, reader->input.offset, "padding: the file ends inside it");
     return cptrace_reader_resync(reader, &reason, error);
 }
 
 /* Zeros are taken as they come. What is not zero may begin a block, when it is the length that is wrong: it is looked at next. */
-static enum cptrace_status take_padding(struct cptrace_reader *reader, struct cptrace_error *error) {
+static enum cptrace_status take_padding(struct cptrace_reader *reader, struct cptrace_error *error)
+{
     struct input *const input = &reader->input;
     const uint64_t from = input->offset;
-    if (!cptrace_input_require(input, SKIPPABLE_HEADER_BYTES)) return padding_truncated(reader, error);
+    if (!cptrace_input_require(input, SKIPPABLE_HEADER_BYTES))
+        return padding_truncated(reader, error);
     uint32_t left = load_u32(input_at(input) + 4);
     cptrace_input_take(input, SKIPPABLE_HEADER_BYTES);
     while (left > 0) {
-        if (!cptrace_input_require(input, 1)) return padding_truncated(reader, error);
+        if (!cptrace_input_require(input, 1))
+            return padding_truncated(reader, error);
         const size_t step = left < input_length(input) ? left : input_length(input);
         size_t zeros = 0;
         while (zeros < step && input_at(input)[zeros] == 0)
@@ -247,7 +271,8 @@ static enum cptrace_status take_padding(struct cptrace_reader *reader, struct cp
     return CPTRACE_OK;
 }
 
-static enum cptrace_status take_tail(struct cptrace_reader *reader) {
+static enum cptrace_status take_tail(struct cptrace_reader *reader)
+{
     struct input *const input = &reader->input;
     const uint64_t from = input->offset;
     struct cptrace_error reason;
@@ -259,8 +284,10 @@ static enum cptrace_status take_tail(struct cptrace_reader *reader) {
 }
 
 static enum cptrace_status take_frame(struct cptrace_reader *reader, struct cptrace_block *block, bool *returned,
-                                      struct cptrace_error *error) {
-    if (reader->has_index) return take_tail(reader);
+                                      struct cptrace_error *error)
+{
+    if (reader->has_index)
+        return take_tail(reader);
     const bool readable = cptrace_input_require(&reader->input, 4);
     switch (readable ? load_u32(input_at(&reader->input)) : 0) {
     case MAGIC_BLOCK:
@@ -275,30 +302,37 @@ static enum cptrace_status take_frame(struct cptrace_reader *reader, struct cptr
 }
 
 /* The file is at its end. */
-static enum cptrace_status finish(struct cptrace_reader *reader, struct cptrace_error *error) {
-    if (reader->input.failure != CPTRACE_OK) return cptrace_input_error(&reader->input, error);
+static enum cptrace_status finish(struct cptrace_reader *reader, struct cptrace_error *error)
+{
+    if (reader->input.failure != CPTRACE_OK)
+        return cptrace_input_error(&reader->input, error);
     if (!reader->end.present && !reader->has_index)
         return cptrace_error_set(error, CPTRACE_TRUNCATED, reader->input.offset, "end block: the file ends before it");
     return cptrace_error_set(error, CPTRACE_END, reader->input.offset, "end of file");
 }
 
-enum cptrace_status cptrace_reader_next(struct cptrace_reader *reader, struct cptrace_block *block, struct cptrace_error *error) {
+enum cptrace_status cptrace_reader_next(struct cptrace_reader *reader, struct cptrace_block *block, struct cptrace_error *error)
+{
     bool returned = false;
     while (reader->final == CPTRACE_OK && !returned) {
         const enum cptrace_status status = cptrace_input_require(&reader->input, 1)
                                                ? take_frame(reader, block, &returned, &reader->final_error)
                                                : finish(reader, &reader->final_error);
-        if (status != CPTRACE_OK) reader->final = status;
+        if (status != CPTRACE_OK)
+            reader->final = status;
     }
-    if (returned) return CPTRACE_OK;
-    if (error) *error = reader->final_error;
+    if (returned)
+        return CPTRACE_OK;
+    if (error)
+        *error = reader->final_error;
     return reader->final;
 }
 
 /* --- Opening and closing --- */
 
 static enum cptrace_status open_input(struct cptrace_source source, struct cptrace_file *file, struct cptrace_reader **result,
-                                      struct cptrace_error *error) {
+                                      struct cptrace_error *error)
+{
     *result = NULL;
     struct cptrace_reader *const reader = calloc(1, sizeof *reader);
     if (!reader) {
@@ -315,20 +349,25 @@ static enum cptrace_status open_input(struct cptrace_source source, struct cptra
     return status;
 }
 
-enum cptrace_status cptrace_reader_open(const char *path, struct cptrace_reader **reader, struct cptrace_error *error) {
+enum cptrace_status cptrace_reader_open(const char *path, struct cptrace_reader **reader, struct cptrace_error *error)
+{
     *reader = NULL;
     int error_number;
     struct cptrace_file *const file = cptrace_file_open(path, &error_number);
-    if (!file) return cptrace_error_system(error, 0, "open", error_number);
+    if (!file)
+        return cptrace_error_system(error, 0, "open", error_number);
     return open_input((struct cptrace_source){cptrace_file_read, file}, file, reader, error);
 }
 
-enum cptrace_status cptrace_reader_open_source(struct cptrace_source source, struct cptrace_reader **reader, struct cptrace_error *error) {
+enum cptrace_status cptrace_reader_open_source(struct cptrace_source source, struct cptrace_reader **reader, struct cptrace_error *error)
+{
     return open_input(source, NULL, reader, error);
 }
 
-void cptrace_reader_close(struct cptrace_reader *reader) {
-    if (!reader) return;
+void cptrace_reader_close(struct cptrace_reader *reader)
+{
+    if (!reader)
+        return;
     free(reader->input.bytes);
     cptrace_file_close(reader->file);
     cptrace_block_reader_free(&reader->blocks);
@@ -343,47 +382,42 @@ void cptrace_reader_close(struct cptrace_reader *reader) {
 
 /* --- What was read --- */
 
-const struct cptrace_header *cptrace_reader_header(const struct cptrace_reader *reader) {
-    return &reader->header;
-}
+const struct cptrace_header *cptrace_reader_header(const struct cptrace_reader *reader) { return &reader->header; }
 
-const struct cptrace_definitions *cptrace_reader_definitions(const struct cptrace_reader *reader) {
-    return &reader->definitions.published;
-}
+const struct cptrace_definitions *cptrace_reader_definitions(const struct cptrace_reader *reader) { return &reader->definitions.published; }
 
-const struct cptrace_info_pair *cptrace_reader_info(const struct cptrace_reader *reader, size_t *count) {
+const struct cptrace_info_pair *cptrace_reader_info(const struct cptrace_reader *reader, size_t *count)
+{
     *count = reader->info.count;
     return reader->info.pairs;
 }
 
-const struct cptrace_info_pair *cptrace_reader_end_info(const struct cptrace_reader *reader, size_t *count) {
+const struct cptrace_info_pair *cptrace_reader_end_info(const struct cptrace_reader *reader, size_t *count)
+{
     *count = reader->end_info.count;
     return reader->end_info.pairs;
 }
 
-const struct cptrace_end *cptrace_reader_end(const struct cptrace_reader *reader) {
-    return &reader->end;
-}
+const struct cptrace_end *cptrace_reader_end(const struct cptrace_reader *reader) { return &reader->end; }
 
-const struct cptrace_damage *cptrace_reader_damage(const struct cptrace_reader *reader, size_t *count) {
+const struct cptrace_damage *cptrace_reader_damage(const struct cptrace_reader *reader, size_t *count)
+{
     *count = reader->damage_count;
     return reader->damage;
 }
 
-uint64_t cptrace_reader_bytes_read(const struct cptrace_reader *reader) {
-    return reader->input.offset;
-}
+uint64_t cptrace_reader_bytes_read(const struct cptrace_reader *reader) { return reader->input.offset; }
 
-bool cptrace_reader_has_index(const struct cptrace_reader *reader) {
-    return reader->has_index;
-}
+bool cptrace_reader_has_index(const struct cptrace_reader *reader) { return reader->has_index; }
 
-const struct cptrace_block_entry *cptrace_reader_blocks(const struct cptrace_reader *reader, size_t *count) {
+const struct cptrace_block_entry *cptrace_reader_blocks(const struct cptrace_reader *reader, size_t *count)
+{
     *count = reader->entry_count;
     return reader->entries;
 }
 
-void cptrace_reader_report_damage(struct cptrace_reader *reader, const struct cptrace_block *block, const struct cptrace_error *error) {
+void cptrace_reader_report_damage(struct cptrace_reader *reader, const struct cptrace_block *block, const struct cptrace_error *error)
+{
     reader->lossy = true;
     cptrace_reader_add_damage(reader, block->offset, block->compressed_bytes, 1, error);
 }

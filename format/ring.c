@@ -45,10 +45,7 @@ struct cptrace_transcoder {
     size_t definition_capacity;
 };
 
-static size_t address_hash(uint64_t address)
-{
-    return (size_t)((address >> 4) * UINT64_C(0x9E3779B97F4A7C15) >> 20);
-}
+static size_t address_hash(uint64_t address) { return (size_t)((address >> 4) * UINT64_C(0x9E3779B97F4A7C15) >> 20); }
 
 static struct frame_entry *find_frame(const struct frame_table *table, uint64_t address)
 {
@@ -283,8 +280,9 @@ static struct lane_state *lane_of(struct cptrace_transcoder *transcoder, const s
 }
 
 /* Takes the record at slot number `at`; *slot_count is how many slots it fills. */
-static enum cptrace_status take_record(struct cptrace_transcoder *transcoder, struct lane_state *lane, const struct cptrace_ring_slot *slots,
-                                       uint64_t mask, uint64_t at, uint64_t available, uint64_t *slot_count)
+static enum cptrace_status take_record(struct cptrace_transcoder *transcoder, struct lane_state *lane,
+                                       const struct cptrace_ring_slot *slots, uint64_t mask, uint64_t at, uint64_t available,
+                                       uint64_t *slot_count)
 {
     const struct cptrace_ring_slot slot = slots[at & mask];
     const enum cptrace_ring_op op = (enum cptrace_ring_op)(slot.word & 0xff);
@@ -366,7 +364,4 @@ enum cptrace_status cptrace_transcoder_consume(struct cptrace_transcoder *transc
     return status == CPTRACE_OK ? cptrace_writer_status(transcoder->writer) : status;
 }
 
-uint64_t cptrace_transcoder_repaired_count(const struct cptrace_transcoder *transcoder)
-{
-    return transcoder->repaired_count;
-}
+uint64_t cptrace_transcoder_repaired_count(const struct cptrace_transcoder *transcoder) { return transcoder->repaired_count; }

@@ -4,7 +4,8 @@
 
 #include "error.h"
 
-const char *cptrace_status_name(enum cptrace_status status) {
+const char *cptrace_status_name(enum cptrace_status status)
+{
     switch (status) {
     case CPTRACE_OK:
         return "ok";
@@ -28,8 +29,10 @@ const char *cptrace_status_name(enum cptrace_status status) {
     return "unknown status";
 }
 
-enum cptrace_status cptrace_error_set(struct cptrace_error *error, enum cptrace_status status, uint64_t offset, const char *format, ...) {
-    if (!error) return status;
+enum cptrace_status cptrace_error_set(struct cptrace_error *error, enum cptrace_status status, uint64_t offset, const char *format, ...)
+{
+    if (!error)
+        return status;
     error->status = status;
     error->offset = offset;
     va_list arguments;
@@ -39,10 +42,12 @@ enum cptrace_status cptrace_error_set(struct cptrace_error *error, enum cptrace_
     return status;
 }
 
-enum cptrace_status cptrace_error_system(struct cptrace_error *error, uint64_t offset, const char *what, int error_number) {
+enum cptrace_status cptrace_error_system(struct cptrace_error *error, uint64_t offset, const char *what, int error_number)
+{
     return cptrace_error_set(error, CPTRACE_IO_ERROR, offset, "%s: %s", what, strerror(error_number));
 }
 
-enum cptrace_status cptrace_error_no_memory(struct cptrace_error *error, uint64_t offset) {
+enum cptrace_status cptrace_error_no_memory(struct cptrace_error *error, uint64_t offset)
+{
     return cptrace_error_set(error, CPTRACE_NO_MEMORY, offset, "out of memory");
 }

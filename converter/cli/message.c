@@ -8,15 +8,9 @@
 static const char *program = "cptrace";
 static enum message_level level = MESSAGE_NORMAL;
 
-void message_program(const char *name)
-{
-    program = name;
-}
+void message_program(const char *name) { program = name; }
 
-void message_level(enum message_level wanted)
-{
-    level = wanted;
-}
+void message_level(enum message_level wanted) { level = wanted; }
 
 /* C0 and DEL alone: bytes above are left to the terminal's encoding. */
 static void print_line(const char *kind, const char *format, va_list arguments)
@@ -68,10 +62,7 @@ void message_usage(const char *format, ...)
     fprintf(stderr, "Try '%s --help'.\n", program);
 }
 
-const char *message_file_name(const char *path)
-{
-    return strcmp(path, "-") == 0 ? "<stdin>" : path;
-}
+const char *message_file_name(const char *path) { return strcmp(path, "-") == 0 ? "<stdin>" : path; }
 
 void message_trace_error(const char *path, const struct cptrace_error *error)
 {

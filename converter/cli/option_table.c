@@ -9,10 +9,7 @@ struct option_walk option_walk_begin(const struct option_table *table, int argum
     return (struct option_walk){.table = table, .argument_count = argument_count, .arguments = arguments};
 }
 
-static const char *take_value(struct option_walk *walk)
-{
-    return walk->next < walk->argument_count ? walk->arguments[walk->next++] : NULL;
-}
+static const char *take_value(struct option_walk *walk) { return walk->next < walk->argument_count ? walk->arguments[walk->next++] : NULL; }
 
 static int missing_value(const struct option_row *row)
 {
@@ -100,7 +97,8 @@ static void print_row(const struct option_row *row, FILE *stream)
 {
     char left[64];
     const char letter[] = {'-', row->letter, ',', ' ', '\0'};
-    snprintf(left, sizeof left, "  %s--%s%s%s", row->letter ? letter : "    ", row->name, row->value ? " " : "", row->value ? row->value : "");
+    snprintf(left, sizeof left, "  %s--%s%s%s", row->letter ? letter : "    ", row->name, row->value ? " " : "",
+             row->value ? row->value : "");
     fprintf(stream, "%-26s  %s\n", left, row->help);
 }
 

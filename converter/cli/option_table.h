@@ -6,9 +6,9 @@
 #include <stdio.h>
 
 struct option_row {
-    int id;           /* what option_next returns; at least 1 */
-    char letter;      /* 0: none */
-    const char *name; /* without dashes */
+    int id;            /* what option_next returns; at least 1 */
+    char letter;       /* 0: none */
+    const char *name;  /* without dashes */
     const char *value; /* what its value is called in --help; NULL: it takes none */
     const char *help;
 };
@@ -18,7 +18,7 @@ struct option_table {
     const char *summary; /* one paragraph, wrapped by hand */
     const struct option_row *rows;
     size_t row_count;
-    const char *notes;   /* after the options; may be NULL */
+    const char *notes; /* after the options; may be NULL */
 };
 
 /* A walk over the arguments. Options and operands may be mixed; after "--" all are operands; "-" is an operand. */

@@ -181,8 +181,8 @@ static enum exit_code render(const struct request *request, struct trace *trace,
     if (status != CPTRACE_OK)
         return render_failed(request, status, &error, &output);
     const struct trace_facts *facts = trace_facts(trace);
-    message_detail("%s: %" PRIu64 " calls, %" PRIu64 " events, %" PRIu64 " bytes", message_file_name(request->trace_path), facts->call_count,
-                   facts->event_count, facts->bytes);
+    message_detail("%s: %" PRIu64 " calls, %" PRIu64 " events, %" PRIu64 " bytes", message_file_name(request->trace_path),
+                   facts->call_count, facts->event_count, facts->bytes);
     message_detail("%s: %" PRIu64 " bytes, in %.2f s", request->output_path, output.bytes, (double)(platform_clock_ns() - begin_ns) * 1e-9);
     return trace_argument_judge(request->trace_path, trace);
 }

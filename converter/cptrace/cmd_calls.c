@@ -119,7 +119,7 @@ static enum exit_code print_calls(const char *path, struct trace *trace, struct 
         return EXIT_CODE_OK; /* told when the output is closed */
     if (stopped < 0) {
         message_trace_error(path, &error);
-        return exit_code_of((enum cptrace_status)-stopped);
+        return exit_code_of((enum cptrace_status) - stopped);
     }
     if (stopped > 0) {
         message_error("%s: %s", message_file_name(path), strerror(stopped));

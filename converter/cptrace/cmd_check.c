@@ -95,8 +95,10 @@ static enum exit_code verdict(const struct trace *trace, const struct replay_res
         else if (!facts->has_index)
             printf("cut: the index after the end block is missing; no event is\n");
         printf("%s: %zu blocks, %" PRIu64 " events, %" PRIu64 " calls, %" PRIu64 " bytes\n",
-               facts->damage_count > 0 || !agree ? "damaged" : cut ? "cut" : "whole", facts->block_count, result->event_count,
-               result->call_count, facts->bytes);
+               facts->damage_count > 0 || !agree ? "damaged"
+               : cut                             ? "cut"
+                                                 : "whole",
+               facts->block_count, result->event_count, result->call_count, facts->bytes);
     }
     if (facts->damage_count > 0 || !agree)
         return EXIT_CODE_INVALID;
@@ -114,7 +116,7 @@ static enum exit_code run_check(const char *path, struct trace *trace, bool quie
     if (stopped == 0)
         return verdict(trace, &result, quiet);
     message_trace_error(path, &error);
-    return exit_code_of((enum cptrace_status)-stopped);
+    return exit_code_of((enum cptrace_status) - stopped);
 }
 
 enum exit_code cmd_check(int argument_count, char **arguments)

@@ -1,4 +1,5 @@
-/* cptrace dump: every record of the file as one line, with its offset. Parsing alone, no stack machine: what the file says, not what it means. */
+/* cptrace dump: every record of the file as one line, with its offset. Parsing alone, no stack machine: what the file says, not what it
+ * means. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -68,10 +69,7 @@ static void put_optional(struct dump *dump, const char *name, uint32_t number)
         put_field(dump, name, number);
 }
 
-static void end_line(struct dump *dump)
-{
-    json_raw(dump->out, "\n", 1);
-}
+static void end_line(struct dump *dump) { json_raw(dump->out, "\n", 1); }
 
 /* The number of the record in its block, after the block's offset. */
 static void begin_record(struct dump *dump, uint64_t offset, size_t index, const char *kind)

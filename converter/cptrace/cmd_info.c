@@ -25,7 +25,7 @@ static const struct option_table info_options = {
 };
 
 /* Keys of SPEC.md 4.1 that may stand more than once are lists in JSON; others are strings. */
-static const char *const info_keys[] = {"name",    "kind",           "function", "pid",   "host",   "os",     "cwd",       "python",
+static const char *const info_keys[] = {"name",         "kind",           "function", "pid",   "host",   "os",     "cwd",       "python",
                                         "python_build", "implementation", "backend",  "clock", "writer", "thread", "parent_run"};
 enum { INFO_KEY_COUNT = sizeof info_keys / sizeof info_keys[0] };
 
@@ -206,7 +206,8 @@ static void print_pairs(const char *name, const struct cptrace_info_pair *pairs,
             continue;
         const size_t prefix_length = strlen(prefix);
         printf("%-12s ", name);
-        print_safely((struct cptrace_string){.bytes = pairs[i].key.bytes + prefix_length, .length = pairs[i].key.length - (uint32_t)prefix_length});
+        print_safely(
+            (struct cptrace_string){.bytes = pairs[i].key.bytes + prefix_length, .length = pairs[i].key.length - (uint32_t)prefix_length});
         printf(" = ");
         print_safely(pairs[i].value);
         putchar('\n');
@@ -268,7 +269,7 @@ static enum exit_code run_info(const char *path, struct trace *trace, bool json)
     progress_bar_end(&bar);
     if (stopped != 0) {
         message_trace_error(path, &error);
-        return exit_code_of((enum cptrace_status)-stopped);
+        return exit_code_of((enum cptrace_status) - stopped);
     }
     if (!json) {
         print_text(trace, &result);

@@ -24,10 +24,7 @@ bool json_writer_flush(struct json_writer *writer)
     return !writer->failed;
 }
 
-void json_writer_free(struct json_writer *writer)
-{
-    free(writer);
-}
+void json_writer_free(struct json_writer *writer) { free(writer); }
 
 void json_raw(struct json_writer *writer, const char *bytes, size_t length)
 {
@@ -44,10 +41,7 @@ void json_raw(struct json_writer *writer, const char *bytes, size_t length)
     writer->length += length;
 }
 
-void json_text(struct json_writer *writer, const char *text)
-{
-    json_raw(writer, text, strlen(text));
-}
+void json_text(struct json_writer *writer, const char *text) { json_raw(writer, text, strlen(text)); }
 
 void json_uint(struct json_writer *writer, uint64_t value)
 {
@@ -60,10 +54,7 @@ void json_uint(struct json_writer *writer, uint64_t value)
     json_raw(writer, digits + at, sizeof digits - at);
 }
 
-static bool is_continuation(unsigned char byte)
-{
-    return (byte & 0xC0) == 0x80;
-}
+static bool is_continuation(unsigned char byte) { return (byte & 0xC0) == 0x80; }
 
 /* The length of the well-formed sequence at s (RFC 3629, and surrogates besides), or 0. */
 static size_t sequence_length(const unsigned char *s, size_t left)

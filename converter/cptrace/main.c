@@ -23,7 +23,8 @@ enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
 static void print_help(FILE *stream)
 {
-    fputs("Usage: cptrace COMMAND [OPTIONS] TRACE\n\nLooks into a .cptrace file. TRACE may be - for standard input.\n\nCommands:\n", stream);
+    fputs("Usage: cptrace COMMAND [OPTIONS] TRACE\n\nLooks into a .cptrace file. TRACE may be - for standard input.\n\nCommands:\n",
+          stream);
     for (size_t i = 0; i < COMMAND_COUNT; ++i)
         fprintf(stream, "  %-8s %s\n", commands[i].name, commands[i].summary);
     fputs("\nOptions:\n  --help     this text; after a command, its own\n  --version  the version\n\n"

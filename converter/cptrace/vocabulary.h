@@ -12,8 +12,7 @@ static inline const char *vocabulary_category(uint8_t category)
 
 static inline const char *vocabulary_outcome(enum replay_outcome outcome)
 {
-    static const char *const words[] = {
-        [REPLAY_RETURNED] = "returned", [REPLAY_RAISED] = "raised", [REPLAY_UNFINISHED] = "unfinished"};
+    static const char *const words[] = {[REPLAY_RETURNED] = "returned", [REPLAY_RAISED] = "raised", [REPLAY_UNFINISHED] = "unfinished"};
     return words[outcome];
 }
 

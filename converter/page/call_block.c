@@ -28,10 +28,12 @@ static bool reset_lanes(struct call_block *block)
 {
     size_t lanes = 0;
     for (size_t i = 0; i < block->count; ++i)
-        if (block->calls[i].lane >= lanes) lanes = (size_t)block->calls[i].lane + 1;
+        if (block->calls[i].lane >= lanes)
+            lanes = (size_t)block->calls[i].lane + 1;
     if (lanes > block->lane_capacity) {
         int64_t *const grown = realloc(block->last_of_lane, lanes * sizeof *grown);
-        if (!grown) return false;
+        if (!grown)
+            return false;
         block->last_of_lane = grown;
         block->lane_capacity = lanes;
     }
@@ -47,7 +49,8 @@ static int64_t derive_parent(const struct call_block *block, int64_t from, uint3
     int64_t call = from;
     uint32_t path = from < 0 ? 0 : block->calls[from - first].path;
     while (call >= 0 && path != wanted) {
-        if (call < first) return -1;
+        if (call < first)
+            return -1;
         call = block->calls[call - first].parent;
         path = paths->parent[path];
     }
@@ -62,7 +65,8 @@ static void put_parent(struct call_block *block, size_t i, uint8_t *flags, const
     const int64_t derived = wanted == REPLAY_ROOT_PATH ? -1 : derive_parent(block, *last, wanted, paths);
     const int64_t number = (int64_t)(block->first + i);
     *last = number;
-    if (derived == call->parent && (derived >= 0 || wanted == REPLAY_ROOT_PATH)) return;
+    if (derived == call->parent && (derived >= 0 || wanted == REPLAY_ROOT_PATH))
+        return;
     *flags |= CALL_FLAG_EXPLICIT_PARENT;
     page_buffer_varint(&block->columns[CALL_COLUMN_PARENT], call->parent < 0 ? 0 : (uint64_t)(number - call->parent));
 }
@@ -74,9 +78,11 @@ static void sum_children(struct call_block *block)
     memset(block->time_below, 0, block->count * sizeof *block->time_below);
     for (size_t i = block->count; i-- > 0;) {
         const struct block_call *const call = &block->calls[i];
-        if (call->late || call->parent < (int64_t)block->first) continue;
+        if (call->late || call->parent < (int64_t)block->first)
+            continue;
         const size_t up = (size_t)((uint64_t)call->parent - block->first);
-        if (call->end > block->latest_end[up]) block->latest_end[up] = call->end;
+        if (call->end > block->latest_end[up])
+            block->latest_end[up] = call->end;
         block->time_below[up] += call->end - call->start - call->suspended;
     }
 }
@@ -117,8 +123,10 @@ static void put_end(struct call_block *block, size_t i, uint8_t *flags)
 
 bool call_block_pack(struct call_block *block, struct packer *packer, const struct path_parents *paths)
 {
-    if (block->count == 0) return true;
-    if (!reset_lanes(block)) return false;
+    if (block->count == 0)
+        return true;
+    if (!reset_lanes(block))
+        return false;
     sum_children(block);
     const uint64_t base = block->calls[0].start;
     uint64_t before = base;
@@ -134,7 +142,8 @@ bool call_block_pack(struct call_block *block, struct packer *packer, const stru
         page_buffer_varint(&block->columns[CALL_COLUMN_FLAGS], flags);
     }
     struct packed_block *const packed = packer_add_columns(packer, PACKED_CALLS, block->count, block->columns, CALL_COLUMN_COUNT);
-    if (!packed) return false;
+    if (!packed)
+        return false;
     packed->first = block->first;
     packed->base = base;
     block->first += block->count;

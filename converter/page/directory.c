@@ -17,18 +17,22 @@ static bool equals(struct cptrace_string string, const char *text)
 struct cptrace_string directory_info(const struct cptrace_info_pair *pairs, size_t count, const char *key)
 {
     for (size_t i = 0; i < count; ++i)
-        if (equals(pairs[i].key, key)) return pairs[i].value;
+        if (equals(pairs[i].key, key))
+            return pairs[i].value;
     return (struct cptrace_string){.bytes = "", .length = 0};
 }
 
 void directory_command(struct page_buffer *command, const struct trace_facts *facts)
 {
     for (size_t i = 0; i < facts->info_count; ++i) {
-        if (!equals(facts->info[i].key, "argv")) continue;
-        if (command->length) page_buffer_text(command, " ");
+        if (!equals(facts->info[i].key, "argv"))
+            continue;
+        if (command->length)
+            page_buffer_text(command, " ");
         page_buffer_append(command, facts->info[i].value.bytes, facts->info[i].value.length);
     }
-    if (command->length) return;
+    if (command->length)
+        return;
     const struct cptrace_string name = directory_info(facts->info, facts->info_count, "name");
     page_buffer_append(command, name.bytes, name.length);
 }
@@ -54,7 +58,8 @@ void directory_utc(char text[32], uint64_t utc_ns)
 static void put_key(struct page_buffer *json, const char *key)
 {
     const uint8_t before = json->length ? json->bytes[json->length - 1] : '{';
-    if (before != '{' && before != '[') page_buffer_text(json, ",");
+    if (before != '{' && before != '[')
+        page_buffer_text(json, ",");
     page_buffer_text(json, "\"");
     page_buffer_text(json, key);
     page_buffer_text(json, "\":");
@@ -89,7 +94,8 @@ static void put_function(struct page_buffer *json, const char *key, uint32_t fun
 
 static void put_comma(struct page_buffer *json, bool *first)
 {
-    if (!*first) page_buffer_text(json, ",");
+    if (!*first)
+        page_buffer_text(json, ",");
     *first = false;
 }
 
@@ -117,7 +123,8 @@ static void put_labels(struct page_buffer *json, const struct trace_facts *facts
     page_buffer_text(json, "[");
     for (size_t i = 0; i < facts->info_count; ++i) {
         const struct cptrace_string key = facts->info[i].key;
-        if (key.length < prefix_length || memcmp(key.bytes, prefix, prefix_length) != 0) continue;
+        if (key.length < prefix_length || memcmp(key.bytes, prefix, prefix_length) != 0)
+            continue;
         put_comma(json, &first);
         page_buffer_text(json, "[");
         page_buffer_json(json, (struct cptrace_string){key.bytes + prefix_length, key.length - (uint32_t)prefix_length});
@@ -153,7 +160,8 @@ static void put_lanes(struct page_buffer *json, const struct cptrace_definitions
         const struct cptrace_lane_definition *const lane = &definitions->lanes[i];
         char number[32];
         snprintf(number, sizeof number, "thread %" PRIu64, lane->os_thread_id);
-        if (i) page_buffer_text(json, ",");
+        if (i)
+            page_buffer_text(json, ",");
         page_buffer_json(json, lane->name.length ? lane->name : page_string(number));
     }
     page_buffer_text(json, "]");
@@ -172,8 +180,10 @@ static void put_integrity(struct page_buffer *json, const struct trace_facts *fa
     for (size_t i = 0; i < facts->damage_count && i < DAMAGE_SHOWN; ++i) {
         char text[360];
         const struct cptrace_damage *const damage = &facts->damage[i];
-        snprintf(text, sizeof text, "%" PRIu64 " bytes at offset %" PRIu64 ": %.240s", damage->bytes, damage->offset, damage->error.message);
-        if (i) page_buffer_text(json, ",");
+        snprintf(text, sizeof text, "%" PRIu64 " bytes at offset %" PRIu64 ": %.240s", damage->bytes, damage->offset,
+                 damage->error.message);
+        if (i)
+            page_buffer_text(json, ",");
         page_buffer_json(json, page_string(text));
     }
     page_buffer_text(json, "]");
@@ -181,7 +191,8 @@ static void put_integrity(struct page_buffer *json, const struct trace_facts *fa
     put_key(json, "warnings");
     page_buffer_text(json, "[");
     for (size_t i = 0; i < facts->end_info_count; ++i) {
-        if (!equals(facts->end_info[i].key, "warning")) continue;
+        if (!equals(facts->end_info[i].key, "warning"))
+            continue;
         put_comma(json, &first);
         page_buffer_json(json, facts->end_info[i].value);
     }
@@ -235,7 +246,8 @@ void directory_write(struct page_buffer *json, const struct directory_facts *dir
     put_key(json, "slowestPath");
     page_buffer_text(json, "[");
     for (size_t i = 0; i < directory->slowest_path_length; ++i) {
-        if (i) page_buffer_text(json, ",");
+        if (i)
+            page_buffer_text(json, ",");
         page_buffer_number(json, directory->slowest_path[i]);
     }
     page_buffer_text(json, "]");

@@ -11,8 +11,8 @@ struct directory_facts {
     const char *generator;
     const uint32_t *slowest_path;
     size_t slowest_path_length;
-    const struct page_buffer *command;  /* see directory_command */
-    const char *start_utc;              /* ISO 8601 */
+    const struct page_buffer *command; /* see directory_command */
+    const char *start_utc;             /* ISO 8601 */
 };
 
 void directory_write(struct page_buffer *json, const struct directory_facts *directory);

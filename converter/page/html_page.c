@@ -28,7 +28,8 @@ static void flush(struct page *page)
 static void write_bytes(struct page *page, const void *bytes, size_t length)
 {
     flush(page);
-    if (!page->write_error && length) page->write_error = page->sink.write(page->sink.context, bytes, length);
+    if (!page->write_error && length)
+        page->write_error = page->sink.write(page->sink.context, bytes, length);
 }
 
 static void put(struct page *page, const char *text) { page_buffer_text(&page->text, text); }
@@ -61,7 +62,8 @@ static void put_count(struct page *page, uint64_t count)
     char digits[24];
     const size_t length = (size_t)snprintf(digits, sizeof digits, "%" PRIu64, count);
     for (size_t i = 0; i < length; ++i) {
-        if (i && (length - i) % 3 == 0) put(page, ",");
+        if (i && (length - i) % 3 == 0)
+            put(page, ",");
         page_buffer_append(&page->text, &digits[i], 1);
     }
 }
@@ -69,7 +71,8 @@ static void put_count(struct page *page, uint64_t count)
 static struct cptrace_string function_name(const struct directory_facts *d, uint32_t function)
 {
     const struct cptrace_definitions *const definitions = d->facts->definitions;
-    if (function >= definitions->function_count || definitions->functions[function].qualified_name.length == 0) return page_string("(no name)");
+    if (function >= definitions->function_count || definitions->functions[function].qualified_name.length == 0)
+        return page_string("(no name)");
     return definitions->functions[function].qualified_name;
 }
 
@@ -109,18 +112,23 @@ static void put_plain_header(struct page *page, const struct directory_facts *d)
     put(page, " calls, ");
     put_count(page, d->result->called_function_count);
     put(page, " functions</p>\n");
-    if (!d->facts->complete) put(page, "<p><b>The trace is incomplete: it was cut or damaged.</b></p>\n");
+    if (!d->facts->complete)
+        put(page, "<p><b>The trace is incomplete: it was cut or damaged.</b></p>\n");
 }
 
 static void put_plain_path(struct page *page, const struct directory_facts *d)
 {
-    if (d->slowest_path_length == 0) return;
+    if (d->slowest_path_length == 0)
+        return;
     put(page, "<p class=\"red\">&#x25c6; Slowest path: ");
     for (size_t i = 0; i < d->slowest_path_length; ++i) {
         const bool skipped = i >= PATH_STEPS_SHOWN / 2 && i + PATH_STEPS_SHOWN / 2 < d->slowest_path_length;
-        if (skipped) continue;
+        if (skipped)
+            continue;
         const struct replay_path *const path = &d->result->paths[d->slowest_path[i]];
-        if (i) put(page, i == d->slowest_path_length - PATH_STEPS_SHOWN / 2 && i > PATH_STEPS_SHOWN / 2 ? " &#x203a; &#x2026; &#x203a; " : " &#x203a; ");
+        if (i)
+            put(page, i == d->slowest_path_length - PATH_STEPS_SHOWN / 2 && i > PATH_STEPS_SHOWN / 2 ? " &#x203a; &#x2026; &#x203a; "
+                                                                                                     : " &#x203a; ");
         put_hostile(page, function_name(d, path->function));
         put(page, " ");
         put_duration(page, path->total_ns);
@@ -133,12 +141,15 @@ static size_t top_functions(const struct replay_result *result, uint32_t top[TOP
 {
     size_t count = 0;
     for (uint32_t i = 0; i < result->function_count; ++i) {
-        if (result->functions[i].call_count == 0) continue;
+        if (result->functions[i].call_count == 0)
+            continue;
         size_t at = count;
         while (at > 0 && result->functions[top[at - 1]].self_ns < result->functions[i].self_ns)
             --at;
-        if (at == TOP_FUNCTIONS) continue;
-        if (count < TOP_FUNCTIONS) ++count;
+        if (at == TOP_FUNCTIONS)
+            continue;
+        if (count < TOP_FUNCTIONS)
+            ++count;
         memmove(&top[at + 1], &top[at], (count - at - 1) * sizeof *top);
         top[at] = i;
     }
@@ -193,12 +204,14 @@ static void put_body(struct page *page, const struct directory_facts *d)
     directory_write(&page->text, d);
     put(page, "</script>\n");
     for (size_t i = 0; i < count; ++i)
-        if (blocks[i].kind == PACKED_FUNCTIONS || blocks[i].kind == PACKED_PATHS) put_block(page, &blocks[i], i);
+        if (blocks[i].kind == PACKED_FUNCTIONS || blocks[i].kind == PACKED_PATHS)
+            put_block(page, &blocks[i], i);
     put(page, "<script>");
     write_bytes(page, page_viewer_js, page_viewer_js_length);
     put(page, "</script>\n");
     for (size_t i = 0; i < count; ++i)
-        if (blocks[i].kind == PACKED_CALLS || blocks[i].kind == PACKED_LATE) put_block(page, &blocks[i], i);
+        if (blocks[i].kind == PACKED_CALLS || blocks[i].kind == PACKED_LATE)
+            put_block(page, &blocks[i], i);
     put(page, "<script type=\"application/json\" id=\"cp-end\">{}</script>\n</body>\n</html>\n");
     flush(page);
 }
@@ -253,9 +266,11 @@ enum cptrace_status html_page_render(struct trace *trace, const struct html_page
                                      struct cptrace_error *error)
 {
     static const struct html_page_options defaults = {0};
-    if (!options) options = &defaults;
+    if (!options)
+        options = &defaults;
     struct payload *const payload = payload_create(trace_facts(trace), options->max_bytes);
-    if (!payload) return report(error, CPTRACE_NO_MEMORY, "not enough memory for the page");
+    if (!payload)
+        return report(error, CPTRACE_NO_MEMORY, "not enough memory for the page");
     const struct replay_visitor visitor = payload_visitor(payload);
     struct replay_result result;
     struct cptrace_error replay_error = {.message = "the replay was stopped"};
@@ -264,11 +279,13 @@ enum cptrace_status html_page_render(struct trace *trace, const struct html_page
     if (stopped) {
         status = replay_error.status != CPTRACE_OK ? replay_error.status : CPTRACE_NO_MEMORY;
         report(error, status, replay_error.message);
-        if (error) error->offset = replay_error.offset;
+        if (error)
+            error->offset = replay_error.offset;
     } else {
         status = payload_finish(payload, trace_facts(trace), &result, error);
     }
-    if (status == CPTRACE_OK) status = html_page_write(trace_facts(trace), &result, payload, options->generator, sink, error);
+    if (status == CPTRACE_OK)
+        status = html_page_write(trace_facts(trace), &result, payload, options->generator, sink, error);
     payload_free(payload);
     return status;
 }

@@ -14,14 +14,17 @@ uint32_t others_below(struct others *others, uint32_t path)
 {
     if (!others->node_below) {
         others->node_below = malloc(PAYLOAD_PATHS_MAX * sizeof *others->node_below);
-        if (!others->node_below) return UINT32_MAX;
+        if (!others->node_below)
+            return UINT32_MAX;
         memset(others->node_below, 0xFF, PAYLOAD_PATHS_MAX * sizeof *others->node_below);
     }
-    if (others->node_below[path] != UINT32_MAX) return others->node_below[path];
+    if (others->node_below[path] != UINT32_MAX)
+        return others->node_below[path];
     if (others->count == others->capacity) {
         const size_t capacity = others->capacity ? others->capacity * 2 : 64;
         uint32_t *const parents = realloc(others->parents, capacity * sizeof *parents);
-        if (!parents) return UINT32_MAX;
+        if (!parents)
+            return UINT32_MAX;
         others->parents = parents;
         others->capacity = capacity;
     }
@@ -41,10 +44,14 @@ static void add_other(struct replay_path *sum, const struct replay_path *path, b
         sum->total_ns += path->total_ns;
         sum->suspended_ns += path->suspended_ns;
     }
-    if (first || path->min_ns < sum->min_ns) sum->min_ns = path->min_ns;
-    if (first || path->max_ns > sum->max_ns) sum->max_ns = path->max_ns;
-    if (first || path->first_start_ns < sum->first_start_ns) sum->first_start_ns = path->first_start_ns;
-    if (path->last_end_ns > sum->last_end_ns) sum->last_end_ns = path->last_end_ns;
+    if (first || path->min_ns < sum->min_ns)
+        sum->min_ns = path->min_ns;
+    if (first || path->max_ns > sum->max_ns)
+        sum->max_ns = path->max_ns;
+    if (first || path->first_start_ns < sum->first_start_ns)
+        sum->first_start_ns = path->first_start_ns;
+    if (path->last_end_ns > sum->last_end_ns)
+        sum->last_end_ns = path->last_end_ns;
 }
 
 /* The "others" nodes, as paths; *count of them. NULL when there are none or no memory. */
@@ -84,7 +91,8 @@ static void put_path(struct page_buffer *columns, uint32_t number, uint32_t pare
     page_buffer_varint(&columns[PATH_COLUMN_SELF], path->self_ns);
     page_buffer_varint(&columns[PATH_COLUMN_SUSPENDED], path->suspended_ns);
     page_buffer_zigzag(&columns[PATH_COLUMN_FIRST_START], (int64_t)(path->first_start_ns - parent_start_ns));
-    if (path->call_count <= 1) return;
+    if (path->call_count <= 1)
+        return;
     page_buffer_varint(&columns[PATH_COLUMN_MIN], path->min_ns);
     page_buffer_varint(&columns[PATH_COLUMN_MAX], path->max_ns);
     page_buffer_varint(&columns[PATH_COLUMN_LAST_END], path->last_end_ns - path->first_start_ns);
@@ -111,7 +119,8 @@ bool overview_pack_paths(struct packer *packer, const struct replay_result *resu
     if (count > PAYLOAD_PATHS_MAX) {
         *folded_paths = count - PAYLOAD_PATHS_MAX;
         sums = sum_others(result, others);
-        if (!sums) return false;
+        if (!sums)
+            return false;
         count = PAYLOAD_PATHS_MAX + others->count;
     }
     struct page_buffer columns[PATH_COLUMN_COUNT] = {0};
@@ -135,11 +144,11 @@ static struct cptrace_string name_of(const struct cptrace_function_definition *f
 static struct cptrace_string module_of(const struct cptrace_function_definition *function) { return function->module; }
 static struct cptrace_string library_of(const struct cptrace_function_definition *function) { return function->library; }
 
-#define NUMBER_OF(field, value)                                                                                                    \
-    static int64_t field##_of(const struct cptrace_function_definition *function, const struct replay_function *sums)              \
-    {                                                                                                                              \
-        (void)function, (void)sums;                                                                                                \
-        return (int64_t)(value);                                                                                                   \
+#define NUMBER_OF(field, value)                                                                                                            \
+    static int64_t field##_of(const struct cptrace_function_definition *function, const struct replay_function *sums)                      \
+    {                                                                                                                                      \
+        (void)function, (void)sums;                                                                                                        \
+        return (int64_t)(value);                                                                                                           \
     }
 NUMBER_OF(file, function->file == CPTRACE_NO_NUMBER ? -1 : (int64_t)function->file)
 NUMBER_OF(line, function->line)
@@ -158,19 +167,24 @@ static const struct {
     string_of *string;
     number_of *number;
 } FUNCTION_FIELDS[] = {
-    {"name", name_of, NULL},       {"module", module_of, NULL}, {"library", library_of, NULL}, {"file", NULL, file_of},
-    {"line", NULL, line_of},       {"category", NULL, category_of}, {"flags", NULL, flags_of}, {"calls", NULL, calls_of},
-    {"raised", NULL, raised_of},   {"unfinished", NULL, unfinished_of}, {"totalNs", NULL, total_of}, {"selfNs", NULL, self_of},
+    {"name", name_of, NULL},       {"module", module_of, NULL},
+    {"library", library_of, NULL}, {"file", NULL, file_of},
+    {"line", NULL, line_of},       {"category", NULL, category_of},
+    {"flags", NULL, flags_of},     {"calls", NULL, calls_of},
+    {"raised", NULL, raised_of},   {"unfinished", NULL, unfinished_of},
+    {"totalNs", NULL, total_of},   {"selfNs", NULL, self_of},
     {"minNs", NULL, min_of},       {"maxNs", NULL, max_of},
 };
 
 static void put_signed(struct page_buffer *json, int64_t number)
 {
-    if (number < 0) page_buffer_text(json, "-");
+    if (number < 0)
+        page_buffer_text(json, "-");
     page_buffer_number(json, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
 }
 
-static void put_field(struct page_buffer *json, size_t field, const struct cptrace_definitions *definitions, const struct replay_result *result)
+static void put_field(struct page_buffer *json, size_t field, const struct cptrace_definitions *definitions,
+                      const struct replay_result *result)
 {
     static const struct replay_function never_called = {0};
     page_buffer_text(json, "\"");
@@ -178,7 +192,8 @@ static void put_field(struct page_buffer *json, size_t field, const struct cptra
     page_buffer_text(json, "\":[");
     for (size_t i = 0; i < definitions->function_count; ++i) {
         const struct replay_function *const sums = i < result->function_count ? &result->functions[i] : &never_called;
-        if (i) page_buffer_text(json, ",");
+        if (i)
+            page_buffer_text(json, ",");
         if (FUNCTION_FIELDS[field].string)
             page_buffer_json(json, FUNCTION_FIELDS[field].string(&definitions->functions[i]));
         else
@@ -195,7 +210,8 @@ bool overview_pack_functions(struct packer *packer, const struct cptrace_definit
         put_field(&json, field, definitions, result);
     page_buffer_text(&json, "\"files\":[");
     for (size_t i = 0; i < definitions->file_count; ++i) {
-        if (i) page_buffer_text(&json, ",");
+        if (i)
+            page_buffer_text(&json, ",");
         page_buffer_json(&json, definitions->files[i].path);
     }
     page_buffer_text(&json, "]}");
@@ -220,10 +236,12 @@ size_t overview_slowest_path(const struct replay_result *result, const struct cp
     *paths = NULL;
     const size_t count = result->path_count < PAYLOAD_PATHS_MAX ? result->path_count : PAYLOAD_PATHS_MAX;
     uint32_t *const largest = calloc(count + 1, sizeof *largest); /* the child that weighs most; 0: none */
-    if (!largest) return 0;
+    if (!largest)
+        return 0;
     for (uint32_t path = 1; path < count; ++path) {
         uint32_t *const best = &largest[result->paths[path].parent];
-        if (*best == 0 || weight_ns(&result->paths[path], definitions) > weight_ns(&result->paths[*best], definitions)) *best = path;
+        if (*best == 0 || weight_ns(&result->paths[path], definitions) > weight_ns(&result->paths[*best], definitions))
+            *best = path;
     }
     /* A path is followed downwards, so it can be written over what was read. */
     size_t length = 0;
@@ -242,7 +260,8 @@ uint32_t overview_slowest_self(const struct replay_result *result)
     uint32_t slowest = UINT32_MAX;
     for (uint32_t i = 0; i < result->function_count; ++i) {
         const struct replay_function *const function = &result->functions[i];
-        if (function->call_count && (slowest == UINT32_MAX || function->self_ns > result->functions[slowest].self_ns)) slowest = i;
+        if (function->call_count && (slowest == UINT32_MAX || function->self_ns > result->functions[slowest].self_ns))
+            slowest = i;
     }
     return slowest;
 }
@@ -250,14 +269,17 @@ uint32_t overview_slowest_self(const struct replay_result *result)
 uint32_t overview_slowest_total(const struct replay_result *result)
 {
     bool *const is_root = calloc(result->function_count + 1, sizeof *is_root);
-    if (!is_root) return UINT32_MAX;
+    if (!is_root)
+        return UINT32_MAX;
     for (size_t i = 1; i < result->path_count; ++i)
-        if (result->paths[i].parent == REPLAY_ROOT_PATH) is_root[result->paths[i].function] = true;
+        if (result->paths[i].parent == REPLAY_ROOT_PATH)
+            is_root[result->paths[i].function] = true;
     uint32_t slowest = UINT32_MAX;
     for (uint32_t i = 0; i < result->function_count; ++i) {
         const struct replay_function *const function = &result->functions[i];
         const bool counts = function->call_count && !is_root[i];
-        if (counts && (slowest == UINT32_MAX || function->total_ns > result->functions[slowest].total_ns)) slowest = i;
+        if (counts && (slowest == UINT32_MAX || function->total_ns > result->functions[slowest].total_ns))
+            slowest = i;
     }
     free(is_root);
     return slowest;

@@ -28,7 +28,8 @@ static char *encode_base64(const uint8_t *bytes, size_t length, size_t *encoded_
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     *encoded_bytes = (length + 2) / 3 * 4;
     char *const encoded = malloc(*encoded_bytes + 1);
-    if (!encoded) return NULL;
+    if (!encoded)
+        return NULL;
     char *out = encoded;
     for (size_t i = 0; i < length; i += 3) {
         const size_t left = length - i;
@@ -46,7 +47,8 @@ static struct packed_block *add_empty(struct packer *packer)
     if (packer->count == packer->capacity) {
         const size_t capacity = packer->capacity ? packer->capacity * 2 : 64;
         struct packed_block *const blocks = realloc(packer->blocks, capacity * sizeof *blocks);
-        if (!blocks) return NULL;
+        if (!blocks)
+            return NULL;
         packer->blocks = blocks;
         packer->capacity = capacity;
     }
@@ -60,14 +62,16 @@ struct packed_block *packer_add(struct packer *packer, enum packed_kind kind, ui
     struct packed_block *const block = add_empty(packer);
     const size_t bound = libdeflate_deflate_compress_bound(packer->compressor, length);
     packer->deflated.length = 0;
-    if (!block || !page_buffer_reserve(&packer->deflated, bound)) return NULL;
+    if (!block || !page_buffer_reserve(&packer->deflated, bound))
+        return NULL;
     const size_t deflated = libdeflate_deflate_compress(packer->compressor, raw, length, packer->deflated.bytes, bound);
     block->kind = kind;
     block->count = count;
     block->raw_bytes = length;
     block->crc = libdeflate_crc32(0, raw, length);
     block->base64 = encode_base64(packer->deflated.bytes, deflated, &block->base64_bytes);
-    if (!block->base64) return NULL;
+    if (!block->base64)
+        return NULL;
     packer->base64_bytes += block->base64_bytes;
     ++packer->count;
     return block;

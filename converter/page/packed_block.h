@@ -9,12 +9,12 @@ enum packed_kind { PACKED_FUNCTIONS, PACKED_PATHS, PACKED_CALLS, PACKED_LATE };
 
 struct packed_block {
     enum packed_kind kind;
-    uint64_t count;     /* entries */
-    uint64_t first;     /* calls: number of the first */
-    uint64_t base;      /* calls: quanta */
+    uint64_t count; /* entries */
+    uint64_t first; /* calls: number of the first */
+    uint64_t base;  /* calls: quanta */
     size_t raw_bytes;
     uint32_t crc;
-    char *base64;       /* not NUL-terminated */
+    char *base64; /* not NUL-terminated */
     size_t base64_bytes;
 };
 
@@ -24,7 +24,7 @@ struct packer {
     struct libdeflate_compressor *compressor;
     struct packed_block *blocks;
     size_t count, capacity;
-    size_t base64_bytes; /* of all blocks */
+    size_t base64_bytes;              /* of all blocks */
     struct page_buffer raw, deflated; /* scratch */
 };
 

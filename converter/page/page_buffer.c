@@ -15,8 +15,10 @@ void page_buffer_free(struct page_buffer *buffer)
 
 bool page_buffer_reserve(struct page_buffer *buffer, size_t more)
 {
-    if (buffer->failed) return false;
-    if (more <= buffer->capacity - buffer->length) return true;
+    if (buffer->failed)
+        return false;
+    if (more <= buffer->capacity - buffer->length)
+        return true;
     size_t capacity = buffer->capacity ? buffer->capacity : BUFFER_FIRST_CAPACITY;
     while (capacity < SIZE_MAX / 2 && capacity - buffer->length < more)
         capacity *= 2;
@@ -32,7 +34,8 @@ bool page_buffer_reserve(struct page_buffer *buffer, size_t more)
 
 void page_buffer_append(struct page_buffer *buffer, const void *bytes, size_t length)
 {
-    if (length == 0 || !page_buffer_reserve(buffer, length)) return;
+    if (length == 0 || !page_buffer_reserve(buffer, length))
+        return;
     memcpy(buffer->bytes + buffer->length, bytes, length);
     buffer->length += length;
 }
@@ -62,13 +65,16 @@ static size_t decode_utf8(const uint8_t *bytes, size_t length, uint32_t *code)
     static const uint32_t lowest[] = {0, 0, 0x80, 0x800, 0x10000};
     const uint8_t first = bytes[0];
     const size_t size = first < 0x80 ? 1 : first < 0xC0 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF8 ? 4 : 0;
-    if (size == 0 || size > length) return 0;
+    if (size == 0 || size > length)
+        return 0;
     *code = size == 1 ? first : first & (0x7Fu >> size);
     for (size_t i = 1; i < size; ++i) {
-        if ((bytes[i] & 0xC0) != 0x80) return 0;
+        if ((bytes[i] & 0xC0) != 0x80)
+            return 0;
         *code = *code << 6 | (bytes[i] & 0x3Fu);
     }
-    if (size > 1 && (*code < lowest[size] || *code > 0x10FFFF || (*code >= 0xD800 && *code <= 0xDFFF))) return 0;
+    if (size > 1 && (*code < lowest[size] || *code > 0x10FFFF || (*code >= 0xD800 && *code <= 0xDFFF)))
+        return 0;
     return size;
 }
 
@@ -90,7 +96,8 @@ static void append_json_code(struct page_buffer *buffer, uint32_t code, const ui
 {
     if (code == '"' || code == '\\')
         page_buffer_append(buffer, (const char[]){'\\', (char)code}, 2);
-    else if (code < 0x20 || code == '<' || code == '>' || code == '&' || code == 0x7F || code == 0x2028 || code == 0x2029 || code == REPLACEMENT)
+    else if (code < 0x20 || code == '<' || code == '>' || code == '&' || code == 0x7F || code == 0x2028 || code == 0x2029 ||
+             code == REPLACEMENT)
         append_format(buffer, "\\u%04x", code);
     else
         page_buffer_append(buffer, bytes, size);

@@ -25,15 +25,13 @@ struct payload {
 };
 
 /* A finer clock costs bytes: 1 M real calls (a JSON parser) take 1.3 MB at 10 ns and 0.6 MB at 100 ns. */
-static uint64_t quantum_for(uint64_t calls)
-{
-    return calls > 2000 * 1000 ? 100 : calls > 200 * 1000 ? 10 : 1;
-}
+static uint64_t quantum_for(uint64_t calls) { return calls > 2000 * 1000 ? 100 : calls > 200 * 1000 ? 10 : 1; }
 
 struct payload *payload_create(const struct trace_facts *facts, uint64_t max_bytes)
 {
     struct payload *const payload = calloc(1, sizeof *payload);
-    if (!payload) return NULL;
+    if (!payload)
+        return NULL;
     const uint64_t budget = (max_bytes ? max_bytes : DEFAULT_MAX_BYTES) / 4 * 3; /* the rest is for paths, functions and the viewer */
     payload->calls_bytes_max = budget > FIXED_BYTES ? budget - FIXED_BYTES : 0;
     payload->expected_calls = facts->call_count ? facts->call_count : facts->event_count / 2 + 1;
@@ -48,8 +46,10 @@ struct payload *payload_create(const struct trace_facts *facts, uint64_t max_byt
 
 void payload_free(struct payload *payload)
 {
-    if (!payload) return;
-    if (payload->packer.compressor) packer_free(&payload->packer);
+    if (!payload)
+        return;
+    if (payload->packer.compressor)
+        packer_free(&payload->packer);
     call_block_free(&payload->block);
     late_calls_free(&payload->late);
     others_free(&payload->others);
@@ -74,9 +74,11 @@ static size_t allowance(const struct payload *payload)
     const uint64_t seen = payload->totals.embedded_calls + payload->totals.folded_calls;
     const uint64_t spent = payload->packer.base64_bytes;
     uint64_t calls_left = payload->expected_calls > seen ? payload->expected_calls - seen : 0;
-    if (calls_left < payload->pending_count) calls_left = payload->pending_count;
+    if (calls_left < payload->pending_count)
+        calls_left = payload->pending_count;
     const double bytes_left = spent < payload->calls_bytes_max ? (double)(payload->calls_bytes_max - spent) : 0;
-    const double bytes_per_call = payload->totals.embedded_calls ? (double)spent / (double)payload->totals.embedded_calls : FIRST_BYTES_PER_CALL;
+    const double bytes_per_call =
+        payload->totals.embedded_calls ? (double)spent / (double)payload->totals.embedded_calls : FIRST_BYTES_PER_CALL;
     const double share = bytes_left / (double)calls_left / bytes_per_call;
     return share >= 1 ? payload->pending_count : (size_t)(share * (double)payload->pending_count);
 }
@@ -85,7 +87,8 @@ static size_t allowance(const struct payload *payload)
 static size_t duration_bucket(const struct pending_call *call)
 {
     const uint64_t ns = call->end_ns - call->start_ns;
-    if (ns < 8) return (size_t)ns;
+    if (ns < 8)
+        return (size_t)ns;
     unsigned power = 3;
     while (ns >> (power + 1))
         ++power;
@@ -105,7 +108,8 @@ static void choose_kept(struct payload *payload, size_t allowed)
         struct pending_call *const call = &payload->pending[i];
         call->kept |= !call->ended || duration_bucket(call) >= lowest;
         const bool parent_is_pending = call->parent_id != REPLAY_NO_CALL && call->parent_id >= payload->pending_base;
-        if (call->kept && parent_is_pending) payload->pending[call->parent_id - payload->pending_base].kept = true;
+        if (call->kept && parent_is_pending)
+            payload->pending[call->parent_id - payload->pending_base].kept = true;
     }
 }
 
@@ -125,13 +129,15 @@ static void fold_into(struct payload *payload, uint64_t owner_id, uint64_t runni
     }
 }
 
-/* Counts a call that is left out for the nearest embedded call above it; its time only when that is its own parent, so that it counts once. */
+/* Counts a call that is left out for the nearest embedded call above it; its time only when that is its own parent, so that it counts once.
+ */
 static void fold(struct payload *payload, struct pending_call *call)
 {
     const bool parent_is_pending = call->parent_id != REPLAY_NO_CALL && call->parent_id >= payload->pending_base;
     struct pending_call *const parent = parent_is_pending ? &payload->pending[call->parent_id - payload->pending_base] : NULL;
     const bool parent_is_left_out = parent && !parent->kept;
-    if (parent_is_left_out) call->parent_id = parent->parent_id; /* the owner; parents come before their children */
+    if (parent_is_left_out)
+        call->parent_id = parent->parent_id; /* the owner; parents come before their children */
     fold_into(payload, call->parent_id, parent_is_left_out ? 0 : call->end_ns - call->start_ns - call->suspended_ns);
     ++payload->totals.folded_calls;
 }
@@ -140,8 +146,10 @@ static void fold(struct payload *payload, struct pending_call *call)
 
 static int64_t page_number(const struct payload *payload, uint64_t id)
 {
-    if (id == REPLAY_NO_CALL) return -1;
-    if (id >= payload->pending_base) return (int64_t)(payload->block.first + payload->pending[id - payload->pending_base].ordinal);
+    if (id == REPLAY_NO_CALL)
+        return -1;
+    if (id >= payload->pending_base)
+        return (int64_t)(payload->block.first + payload->pending[id - payload->pending_base].ordinal);
     const struct late_call *const late = late_calls_find(&payload->late, id);
     return late ? (int64_t)late->number : -1;
 }
@@ -181,21 +189,25 @@ static bool remember_late(struct payload *payload, const struct pending_call *ca
 static bool flush_pending(struct payload *payload)
 {
     const size_t allowed = allowance(payload);
-    if (allowed < payload->pending_count) choose_kept(payload, allowed);
+    if (allowed < payload->pending_count)
+        choose_kept(payload, allowed);
     uint32_t ordinal = 0;
     for (size_t i = 0; i < payload->pending_count; ++i) {
         struct pending_call *const call = &payload->pending[i];
-        if (allowed >= payload->pending_count) call->kept = true;
+        if (allowed >= payload->pending_count)
+            call->kept = true;
         if (call->kept)
             call->ordinal = ordinal++;
         else
             fold(payload, call);
     }
     for (size_t i = 0; i < payload->pending_count; ++i)
-        if (payload->pending[i].kept) payload->block.calls[payload->block.count++] = to_block_call(payload, &payload->pending[i]);
+        if (payload->pending[i].kept)
+            payload->block.calls[payload->block.count++] = to_block_call(payload, &payload->pending[i]);
     /* Only now: a late call that is added hides nothing from page_number above. */
     for (size_t i = 0; i < payload->pending_count; ++i)
-        if (payload->pending[i].kept && !payload->pending[i].ended && !remember_late(payload, &payload->pending[i], i)) return false;
+        if (payload->pending[i].kept && !payload->pending[i].ended && !remember_late(payload, &payload->pending[i], i))
+            return false;
     payload->totals.embedded_calls += payload->block.count;
     payload->pending_base += payload->pending_count;
     payload->pending_count = 0;
@@ -206,8 +218,10 @@ static bool flush_pending(struct payload *payload)
 
 static uint32_t parent_path(const struct payload *payload, uint64_t parent_id)
 {
-    if (parent_id == REPLAY_NO_CALL) return REPLAY_ROOT_PATH;
-    if (parent_id >= payload->pending_base) return payload->pending[parent_id - payload->pending_base].path;
+    if (parent_id == REPLAY_NO_CALL)
+        return REPLAY_ROOT_PATH;
+    if (parent_id >= payload->pending_base)
+        return payload->pending[parent_id - payload->pending_base].path;
     const struct late_call *const late = late_calls_find(&payload->late, parent_id);
     return late ? late->path : REPLAY_ROOT_PATH;
 }
@@ -217,7 +231,8 @@ static bool set_parent(struct path_parents *paths, uint32_t path, uint32_t paren
     if (path >= paths->capacity) {
         const size_t capacity = (size_t)path * 2 + 1024;
         uint32_t *const grown = realloc(paths->parent, capacity * sizeof *grown);
-        if (!grown) return false;
+        if (!grown)
+            return false;
         paths->parent = grown;
         paths->capacity = capacity;
     }
@@ -231,10 +246,13 @@ static bool set_parent(struct path_parents *paths, uint32_t path, uint32_t paren
 static uint32_t page_path(struct payload *payload, const struct replay_call *call)
 {
     const struct path_parents *const paths = &payload->paths;
-    if (call->path < PAYLOAD_PATHS_MAX && call->path < paths->count && paths->parent[call->path] != UINT32_MAX) return call->path;
+    if (call->path < PAYLOAD_PATHS_MAX && call->path < paths->count && paths->parent[call->path] != UINT32_MAX)
+        return call->path;
     const uint32_t above = parent_path(payload, call->parent_id);
-    if (call->path < PAYLOAD_PATHS_MAX) return set_parent(&payload->paths, call->path, above) ? call->path : UINT32_MAX;
-    if (above >= PAYLOAD_PATHS_MAX) return above;
+    if (call->path < PAYLOAD_PATHS_MAX)
+        return set_parent(&payload->paths, call->path, above) ? call->path : UINT32_MAX;
+    if (above >= PAYLOAD_PATHS_MAX)
+        return above;
     const uint32_t node = others_below(&payload->others, above);
     return node != UINT32_MAX && set_parent(&payload->paths, node, above) ? node : UINT32_MAX;
 }
@@ -242,9 +260,11 @@ static uint32_t page_path(struct payload *payload, const struct replay_call *cal
 static int payload_enter(void *context, const struct replay_call *call)
 {
     struct payload *const payload = context;
-    if (payload->pending_count == PAYLOAD_BLOCK_CALLS && !flush_pending(payload)) return CPTRACE_NO_MEMORY;
+    if (payload->pending_count == PAYLOAD_BLOCK_CALLS && !flush_pending(payload))
+        return CPTRACE_NO_MEMORY;
     const uint32_t path = page_path(payload, call);
-    if (path == UINT32_MAX) return CPTRACE_NO_MEMORY;
+    if (path == UINT32_MAX)
+        return CPTRACE_NO_MEMORY;
     payload->pending[payload->pending_count++] = (struct pending_call){
         .parent_id = call->parent_id,
         .start_ns = call->start_ns,
@@ -270,7 +290,8 @@ static int payload_leave(void *context, const struct replay_call *call)
         return 0;
     }
     struct late_call *const late = late_calls_find(&payload->late, call->id);
-    if (!late) return 0;
+    if (!late)
+        return 0;
     late->end_ns = call->end_ns;
     late->self_ns = call->self_ns;
     late->suspended_ns = call->suspended_ns;
@@ -301,8 +322,8 @@ static bool pack_late(struct payload *payload)
         page_buffer_varint(&columns[LATE_COLUMN_FOLDED_CALLS], call->folded_calls);
         page_buffer_varint(&columns[LATE_COLUMN_FOLDED_TIME], call->folded_ns / quantum);
     }
-    const bool packed = payload->late.count == 0 ||
-                        packer_add_columns(&payload->packer, PACKED_LATE, payload->late.count, columns, LATE_COLUMN_COUNT);
+    const bool packed =
+        payload->late.count == 0 || packer_add_columns(&payload->packer, PACKED_LATE, payload->late.count, columns, LATE_COLUMN_COUNT);
     for (size_t i = 0; i < LATE_COLUMN_COUNT; ++i)
         page_buffer_free(&columns[i]);
     return packed;
@@ -314,7 +335,8 @@ enum cptrace_status payload_finish(struct payload *payload, const struct trace_f
     const bool packed = flush_pending(payload) && pack_late(payload) &&
                         overview_pack_paths(&payload->packer, result, &payload->others, &payload->totals.folded_paths) &&
                         overview_pack_functions(&payload->packer, facts->definitions, result);
-    if (packed) return CPTRACE_OK;
+    if (packed)
+        return CPTRACE_OK;
     if (error) {
         *error = (struct cptrace_error){.status = CPTRACE_NO_MEMORY};
         snprintf(error->message, sizeof error->message, "not enough memory to pack the calls for the page");

@@ -1,5 +1,5 @@
-/* Collects, as a visitor of the replay, what the page embeds. The layout is the contract of converter/viewer/src/data/contract.ts: change both,
- * and PAYLOAD_CONTRACT.
+/* Collects, as a visitor of the replay, what the page embeds. The layout is the contract of converter/viewer/src/data/contract.ts: change
+ * both, and PAYLOAD_CONTRACT.
  *
  * Protocol: create -> replay with payload_visitor -> finish -> html_page_write -> free.
  * Memory: one block of 64 k calls, the calls that are open while a block is written, and the packed blocks (at most about max_bytes). */

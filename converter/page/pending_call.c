@@ -13,7 +13,8 @@ bool late_calls_add(struct late_calls *late, struct late_call call)
     if (late->count == late->capacity) {
         const size_t capacity = late->capacity ? late->capacity * 2 : 256;
         struct late_call *const calls = realloc(late->calls, capacity * sizeof *calls);
-        if (!calls) return false;
+        if (!calls)
+            return false;
         late->calls = calls;
         late->capacity = capacity;
     }

@@ -71,25 +71,13 @@ void platform_gate_free(struct platform_gate *gate)
     free(gate);
 }
 
-void platform_gate_lock(struct platform_gate *gate)
-{
-    pthread_mutex_lock(&gate->mutex);
-}
+void platform_gate_lock(struct platform_gate *gate) { pthread_mutex_lock(&gate->mutex); }
 
-void platform_gate_unlock(struct platform_gate *gate)
-{
-    pthread_mutex_unlock(&gate->mutex);
-}
+void platform_gate_unlock(struct platform_gate *gate) { pthread_mutex_unlock(&gate->mutex); }
 
-void platform_gate_wait(struct platform_gate *gate)
-{
-    pthread_cond_wait(&gate->condition, &gate->mutex);
-}
+void platform_gate_wait(struct platform_gate *gate) { pthread_cond_wait(&gate->condition, &gate->mutex); }
 
-void platform_gate_wake(struct platform_gate *gate)
-{
-    pthread_cond_broadcast(&gate->condition);
-}
+void platform_gate_wake(struct platform_gate *gate) { pthread_cond_broadcast(&gate->condition); }
 
 enum platform_file_kind platform_file_kind(const char *path)
 {
@@ -222,15 +210,9 @@ void platform_remove_file(const char *path)
     unguard_file(path);
 }
 
-void platform_unlink_open_file(const char *path)
-{
-    platform_remove_file(path);
-}
+void platform_unlink_open_file(const char *path) { platform_remove_file(path); }
 
-bool platform_is_terminal(FILE *stream)
-{
-    return isatty(fileno(stream)) == 1;
-}
+bool platform_is_terminal(FILE *stream) { return isatty(fileno(stream)) == 1; }
 
 unsigned platform_terminal_columns(FILE *stream)
 {
@@ -238,10 +220,7 @@ unsigned platform_terminal_columns(FILE *stream)
     return ioctl(fileno(stream), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
-void platform_binary_stream(FILE *stream)
-{
-    (void)stream;
-}
+void platform_binary_stream(FILE *stream) { (void)stream; }
 
 uint64_t platform_clock_ns(void)
 {

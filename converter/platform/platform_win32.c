@@ -62,30 +62,15 @@ struct platform_gate *platform_gate_create(void)
     return gate;
 }
 
-void platform_gate_free(struct platform_gate *gate)
-{
-    free(gate);
-}
+void platform_gate_free(struct platform_gate *gate) { free(gate); }
 
-void platform_gate_lock(struct platform_gate *gate)
-{
-    AcquireSRWLockExclusive(&gate->lock);
-}
+void platform_gate_lock(struct platform_gate *gate) { AcquireSRWLockExclusive(&gate->lock); }
 
-void platform_gate_unlock(struct platform_gate *gate)
-{
-    ReleaseSRWLockExclusive(&gate->lock);
-}
+void platform_gate_unlock(struct platform_gate *gate) { ReleaseSRWLockExclusive(&gate->lock); }
 
-void platform_gate_wait(struct platform_gate *gate)
-{
-    SleepConditionVariableSRW(&gate->condition, &gate->lock, INFINITE, 0);
-}
+void platform_gate_wait(struct platform_gate *gate) { SleepConditionVariableSRW(&gate->condition, &gate->lock, INFINITE, 0); }
 
-void platform_gate_wake(struct platform_gate *gate)
-{
-    WakeAllConditionVariable(&gate->condition);
-}
+void platform_gate_wake(struct platform_gate *gate) { WakeAllConditionVariable(&gate->condition); }
 
 enum platform_file_kind platform_file_kind(const char *path)
 {
@@ -139,10 +124,7 @@ static BOOL WINAPI remove_guarded_files(DWORD event)
     return FALSE; /* the default handler ends the program */
 }
 
-void platform_guard_files(void)
-{
-    SetConsoleCtrlHandler(remove_guarded_files, TRUE);
-}
+void platform_guard_files(void) { SetConsoleCtrlHandler(remove_guarded_files, TRUE); }
 
 FILE *platform_temporary_file(const char *beside, char **path)
 {
@@ -186,15 +168,9 @@ void platform_remove_file(const char *path)
     unguard_file(path);
 }
 
-void platform_unlink_open_file(const char *path)
-{
-    (void)path; /* not possible; platform_remove_file follows */
-}
+void platform_unlink_open_file(const char *path) { (void)path; /* not possible; platform_remove_file follows */ }
 
-bool platform_is_terminal(FILE *stream)
-{
-    return _isatty(_fileno(stream)) != 0;
-}
+bool platform_is_terminal(FILE *stream) { return _isatty(_fileno(stream)) != 0; }
 
 unsigned platform_terminal_columns(FILE *stream)
 {
@@ -205,10 +181,7 @@ unsigned platform_terminal_columns(FILE *stream)
     return (unsigned)(screen.srWindow.Right - screen.srWindow.Left + 1);
 }
 
-void platform_binary_stream(FILE *stream)
-{
-    _setmode(_fileno(stream), _O_BINARY);
-}
+void platform_binary_stream(FILE *stream) { _setmode(_fileno(stream), _O_BINARY); }
 
 uint64_t platform_clock_ns(void)
 {

@@ -10,10 +10,7 @@ struct activation_slot {
 };
 
 /* Numbers are dense and the living ones mostly recent: they are their own hash. */
-static size_t home_of(const struct activations *activations, uint32_t activation)
-{
-    return activation & (activations->slot_count - 1);
-}
+static size_t home_of(const struct activations *activations, uint32_t activation) { return activation & (activations->slot_count - 1); }
 
 static struct activation_slot *slot_for(const struct activations *activations, uint32_t activation)
 {

@@ -1,5 +1,5 @@
-/* The living activations (generators and coroutines) by number: where the call of each is. Memory follows how many live at once, not how many
- * there ever were. */
+/* The living activations (generators and coroutines) by number: where the call of each is. Memory follows how many live at once, not how
+ * many there ever were. */
 #ifndef REPLAY_ACTIVATIONS_H
 #define REPLAY_ACTIVATIONS_H
 

@@ -10,30 +10,27 @@ struct frame {
     uint64_t id, parent_id;
     uint64_t start_ns;
     uint64_t slice_start_ns;
-    uint64_t child_ns;      /* that calls above it took, in the current slice */
-    uint64_t running_ns;    /* of the slices that have ended */
-    uint64_t self_ns;       /* likewise */
+    uint64_t child_ns;   /* that calls above it took, in the current slice */
+    uint64_t running_ns; /* of the slices that have ended */
+    uint64_t self_ns;    /* likewise */
     uint32_t function, path;
-    uint32_t lane;          /* on which it started */
+    uint32_t lane; /* on which it started */
     uint32_t depth;
-    uint32_t activation;    /* CPTRACE_NO_NUMBER: a plain call */
+    uint32_t activation; /* CPTRACE_NO_NUMBER: a plain call */
     uint32_t slice_count;
-    bool ghost;             /* no call: something unknown, or a call that went on elsewhere. Its id, path and depth are its parent's */
-    bool lost;              /* suspended by a gap, whose end is slice_start_ns: perhaps it never goes on */
+    bool ghost; /* no call: something unknown, or a call that went on elsewhere. Its id, path and depth are its parent's */
+    bool lost;  /* suspended by a gap, whose end is slice_start_ns: perhaps it never goes on */
 };
 
 /* frames[0] is no call but the ground that roots stand on, so that every call has a frame below it. */
 struct call_stack {
     struct frame *frames;
     size_t count, capacity;
-    uint64_t now_ns; /* of the lane's last event */
+    uint64_t now_ns;   /* of the lane's last event */
     size_t next_start; /* of its current block's activation starts */
 };
 
-static inline struct frame *call_stack_top(const struct call_stack *stack)
-{
-    return &stack->frames[stack->count - 1];
-}
+static inline struct frame *call_stack_top(const struct call_stack *stack) { return &stack->frames[stack->count - 1]; }
 
 /* Ends the current slice of the top call: what its callees did not take was its own. */
 static inline void call_stack_settle_slice(struct call_stack *stack, struct frame *frame, uint64_t now_ns)
@@ -63,9 +60,6 @@ void suspended_calls_remove(struct suspended_calls *suspended, uint32_t place);
 void suspended_calls_free(struct suspended_calls *suspended);
 
 /* Free places hold ghosts. */
-static inline bool suspended_calls_holds(const struct suspended_calls *suspended, size_t place)
-{
-    return !suspended->frames[place].ghost;
-}
+static inline bool suspended_calls_holds(const struct suspended_calls *suspended, size_t place) { return !suspended->frames[place].ghost; }
 
 #endif

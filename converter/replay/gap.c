@@ -1,14 +1,8 @@
 #include "replay/gap.h"
 
-static uint64_t earlier(uint64_t left, uint64_t right)
-{
-    return left < right ? left : right;
-}
+static uint64_t earlier(uint64_t left, uint64_t right) { return left < right ? left : right; }
 
-static uint64_t later(uint64_t left, uint64_t right)
-{
-    return left > right ? left : right;
-}
+static uint64_t later(uint64_t left, uint64_t right) { return left > right ? left : right; }
 
 /* A gap swallowed how the top call ended. A generator may only have been suspended: it waits, in case it is resumed. */
 static bool lose_top(struct machine *machine, uint32_t lane, uint64_t now_ns)
@@ -25,10 +19,7 @@ static bool is_same_call(const struct frame *frame, const struct cptrace_open_ca
     return open->activation != CPTRACE_NO_NUMBER || (frame->function == open->function && frame->start_ns == open->start_tick);
 }
 
-static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
-{
-    return value < low ? low : value > high ? high : value;
-}
+static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high) { return value < low ? low : value > high ? high : value; }
 
 /* The calls that a gap swallowed had ended when the first call began that the gap brought; if it brought none, at its end. */
 static uint64_t end_of_lost(const struct cptrace_events *block, size_t first_new, uint64_t now_ns, uint64_t gap_end_ns)
@@ -58,7 +49,8 @@ static uint64_t free_since(const struct machine *machine, uint32_t activation)
     const struct activation_place *place = activations_find(&machine->activations, activation);
     if (!place)
         return 0;
-    return place->lane == ACTIVATION_SUSPENDED ? machine->suspended.frames[place->index].slice_start_ns : machine->stacks[place->lane].now_ns;
+    return place->lane == ACTIVATION_SUSPENDED ? machine->suspended.frames[place->index].slice_start_ns
+                                               : machine->stacks[place->lane].now_ns;
 }
 
 bool gap_reconcile(struct machine *machine, uint32_t lane, const struct cptrace_events *block)

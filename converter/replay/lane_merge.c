@@ -34,10 +34,7 @@ static uint64_t key_of(const struct cptrace_event *event)
     return ns << 1 | (event->op == CPTRACE_OP_RESUME || event->op == CPTRACE_OP_REOPEN);
 }
 
-static uint64_t first_key(const struct fed_block *block)
-{
-    return key_of(&block->events.events[0]);
-}
+static uint64_t first_key(const struct fed_block *block) { return key_of(&block->events.events[0]); }
 
 static bool comes_before(const struct active_lane *left, const struct active_lane *right)
 {

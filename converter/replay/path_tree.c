@@ -63,8 +63,12 @@ static uint32_t append(struct path_tree *tree, uint32_t parent, uint32_t functio
 {
     const uint32_t path = (uint32_t)tree->count++;
     const uint32_t depth = parent == REPLAY_ROOT_PATH ? 0 : tree->paths[parent].depth + 1;
-    tree->paths[path] = (struct replay_path){
-        .parent = parent, .function = function, .depth = depth, .min_ns = UINT64_MAX, .first_start_ns = UINT64_MAX, .slowest_call_id = REPLAY_NO_CALL};
+    tree->paths[path] = (struct replay_path){.parent = parent,
+                                             .function = function,
+                                             .depth = depth,
+                                             .min_ns = UINT64_MAX,
+                                             .first_start_ns = UINT64_MAX,
+                                             .slowest_call_id = REPLAY_NO_CALL};
     tree->links[path] = (struct path_link){.function = function, .parent = parent, .last_child = PATH_NONE};
     tree->links[path].outermost = outermost_of(tree, parent, function, path);
     return path;

@@ -37,10 +37,7 @@ static inline uint32_t path_tree_child(struct path_tree *tree, uint32_t parent, 
 }
 
 /* True when no node above has the same function: the calls of this path count in the function's total. */
-static inline bool path_tree_is_outermost(const struct path_tree *tree, uint32_t path)
-{
-    return tree->links[path].outermost == path;
-}
+static inline bool path_tree_is_outermost(const struct path_tree *tree, uint32_t path) { return tree->links[path].outermost == path; }
 
 /* All sums are added when a call ends (every call does, if only at the end of the run), so that a node's memory is touched once a call. */
 static inline void path_tree_end_call(struct path_tree *tree, uint32_t path, uint64_t call_id, uint64_t start_ns, uint64_t end_ns,

@@ -1,8 +1,8 @@
 /* The one stack machine: turns the events of a trace into calls, and hands them to visitors. Every report and every exporter is a visitor;
  * nobody else matches calls with returns.
  *
- * A trace is opened (one scan verifies every block and learns definitions, calibration and damage), then replayed: lanes are merged by time, so
- * that calls begin in start order over all lanes, and a generator resumed on another lane is matched. */
+ * A trace is opened (one scan verifies every block and learns definitions, calibration and damage), then replayed: lanes are merged by
+ * time, so that calls begin in start order over all lanes, and a generator resumed on another lane is matched. */
 #ifndef REPLAY_REPLAY_H
 #define REPLAY_REPLAY_H
 
@@ -14,18 +14,19 @@
 
 struct trace; /* an opened trace: its file, its definitions, its clock */
 
-/* Opens a file, or standard input when path is "-" (spooled to an unlinked temporary file). A cut or damaged trace opens; see trace_facts. */
+/* Opens a file, or standard input when path is "-" (spooled to an unlinked temporary file). A cut or damaged trace opens; see trace_facts.
+ */
 enum cptrace_status trace_open(const char *path, struct trace **trace, struct cptrace_error *error);
 void trace_close(struct trace *trace); /* NULL is fine */
 
 struct trace_facts {
     uint16_t format_version;
-    bool complete;              /* has its end block, and nothing is damaged or missing */
-    bool cut;                   /* no end block, or the file stops inside a frame */
-    uint64_t damaged_blocks;    /* blocks lost or unreadable */
-    uint64_t bytes;             /* of the file */
+    bool complete;           /* has its end block, and nothing is damaged or missing */
+    bool cut;                /* no end block, or the file stops inside a frame */
+    uint64_t damaged_blocks; /* blocks lost or unreadable */
+    uint64_t bytes;          /* of the file */
     uint64_t start_utc_ns;
-    uint64_t wall_ns;           /* from the header's start to the end tick (the last event's, when cut) */
+    uint64_t wall_ns;                 /* from the header's start to the end tick (the last event's, when cut) */
     uint64_t event_count, call_count; /* from the blocks; calls = every call begun */
     const struct cptrace_header *header;
     const struct cptrace_definitions *definitions;
@@ -40,7 +41,8 @@ struct trace_facts {
     const struct cptrace_end *end;
     bool has_index;
 };
-const struct trace_facts *trace_facts(const struct trace *trace); /* call_count is exact after a replay, before it when the end block says it */
+const struct trace_facts *
+trace_facts(const struct trace *trace); /* call_count is exact after a replay, before it when the end block says it */
 
 /* ns since the start of the run. Not for two threads at once, nor during a replay: the clock remembers where it was. */
 uint64_t trace_run_ns(const struct trace *trace, uint64_t tick);
@@ -58,9 +60,9 @@ struct replay_call {
     uint64_t id;        /* numbered from 0 in start order */
     uint64_t parent_id; /* the call that started it, or REPLAY_NO_CALL */
     uint32_t function;
-    uint32_t path;      /* node of the path tree */
-    uint32_t lane;      /* on which it started */
-    uint32_t depth;     /* 0 for a root */
+    uint32_t path;  /* node of the path tree */
+    uint32_t lane;  /* on which it started */
+    uint32_t depth; /* 0 for a root */
     uint64_t start_ns;
     uint64_t end_ns;       /* of an unfinished call: the end of the trace, or of the gap that swallowed it */
     uint64_t self_ns;      /* on top of its lane's stack */

@@ -234,10 +234,7 @@ void trace_close(struct trace *trace)
     free(trace);
 }
 
-const struct trace_facts *trace_facts(const struct trace *trace)
-{
-    return &trace->facts;
-}
+const struct trace_facts *trace_facts(const struct trace *trace) { return &trace->facts; }
 
 struct cptrace_string trace_info(const struct trace *trace, const char *key)
 {

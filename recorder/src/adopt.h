@@ -1,5 +1,5 @@
-/* Work that belongs to a run because of the context that it runs in: child tasks, to_thread, callbacks. They carry a copy of the context in which
- * the run was started. */
+/* Work that belongs to a run because of the context that it runs in: child tasks, to_thread, callbacks. They carry a copy of the context in
+ * which the run was started. */
 #ifndef REC_ADOPT_H
 #define REC_ADOPT_H
 

@@ -11,13 +11,13 @@ const char *const rec_backend_name = "monitoring";
 
 /* ---- the hooks: args are (code, offset), then what the event adds ---- */
 
-#define HOOK(name, action)                                                                                   \
-    static PyObject *name(PyObject *self, PyObject *const *args, size_t count, PyObject *keywords)           \
-    {                                                                                                        \
-        (void)self, (void)count, (void)keywords;                                                             \
-        struct rec_thread *thread = &rec_this_thread;                                                        \
-        action;                                                                                              \
-        return Py_None; /* immortal */                                                                       \
+#define HOOK(name, action)                                                                                                                 \
+    static PyObject *name(PyObject *self, PyObject *const *args, size_t count, PyObject *keywords)                                         \
+    {                                                                                                                                      \
+        (void)self, (void)count, (void)keywords;                                                                                           \
+        struct rec_thread *thread = &rec_this_thread;                                                                                      \
+        action;                                                                                                                            \
+        return Py_None; /* immortal */                                                                                                     \
     }
 
 HOOK(on_py_start, rec_enter(thread, (PyCodeObject *)args[0], CPTRACE_RING_CALL))
@@ -46,8 +46,8 @@ struct hook_object {
     vectorcallfunc vectorcall;
 };
 
-static PyMemberDef hook_members[] = {
-    {"__vectorcalloffset__", T_PYSSIZET, offsetof(struct hook_object, vectorcall), READONLY, NULL}, {NULL}};
+static PyMemberDef hook_members[] = {{"__vectorcalloffset__", T_PYSSIZET, offsetof(struct hook_object, vectorcall), READONLY, NULL},
+                                     {NULL}};
 static PyType_Slot hook_slots[] = {{Py_tp_call, PyVectorcall_Call}, {Py_tp_members, hook_members}, {0, NULL}};
 static PyType_Spec hook_spec = {
     .name = "callprofiler._recorder.Hook",

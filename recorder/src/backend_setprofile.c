@@ -103,7 +103,7 @@ static int on_event(PyObject *self, PyFrameObject *frame, int what, PyObject *ar
     case PyTrace_RETURN: {
         PyCodeObject *code = code_of(frame);
         rec_leave(thread, code,
-                  !argument                       ? CPTRACE_RING_UNWIND
+                  !argument                      ? CPTRACE_RING_UNWIND
                   : leaves_by_yield(frame, code) ? CPTRACE_RING_SUSPEND
                                                  : CPTRACE_RING_RETURN);
         break;

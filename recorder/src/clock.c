@@ -67,8 +67,7 @@ void rec_clock_choose(void)
 
 const char *rec_clock_name(void)
 {
-    static const char *const names[] = {
-        [REC_CLOCK_TSC] = "tsc", [REC_CLOCK_CNTVCT] = "cntvct", [REC_CLOCK_MONOTONIC] = "monotonic"};
+    static const char *const names[] = {[REC_CLOCK_TSC] = "tsc", [REC_CLOCK_CNTVCT] = "cntvct", [REC_CLOCK_MONOTONIC] = "monotonic"};
     return names[rec_clock.source];
 }
 

@@ -164,7 +164,8 @@ int rec_driver_start(void)
     return driver_type ? 0 : -1;
 }
 
-/* The iterator by which an awaitable or iterable is run. A coroutine's own iterator is a wrapper: it is driven by send instead, through it. */
+/* The iterator by which an awaitable or iterable is run. A coroutine's own iterator is a wrapper: it is driven by send instead, through it.
+ */
 static PyObject *iterator_of(PyObject *inner)
 {
     PyAsyncMethods *methods = Py_TYPE(inner)->tp_as_async;

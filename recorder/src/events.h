@@ -1,5 +1,5 @@
-/* What both back ends do with an event of the interpreter: enter, leave, suspend, resume, for Python code and C callables. None of these raises,
- * allocates on the usual path, or touches a reference count. */
+/* What both back ends do with an event of the interpreter: enter, leave, suspend, resume, for Python code and C callables. None of these
+ * raises, allocates on the usual path, or touches a reference count. */
 #ifndef REC_EVENTS_H
 #define REC_EVENTS_H
 

@@ -128,8 +128,8 @@ static const char *utf8_of(PyObject *text, char *scratch, size_t capacity)
 /* ---- Python code ---- */
 
 #if PY_VERSION_HEX < 0x030b0000
-/* Before 3.11 code does not know its qualified name. The function that it belongs to does: look where methods and module-level functions are
- * found, without running any code. */
+/* Before 3.11 code does not know its qualified name. The function that it belongs to does: look where methods and module-level functions
+ * are found, without running any code. */
 static PyObject *name_if_function_of(PyObject *candidate, PyCodeObject *code)
 {
     if (candidate && PyObject_TypeCheck(candidate, &PyProperty_Type))
@@ -307,10 +307,7 @@ static const char *unqualified(const char *tp_name)
     return dot ? dot + 1 : tp_name;
 }
 
-static PyObject *dict_of(PyTypeObject *type)
-{
-    return type->tp_flags & Py_TPFLAGS_HEAPTYPE ? type->tp_dict : NULL;
-}
+static PyObject *dict_of(PyTypeObject *type) { return type->tp_flags & Py_TPFLAGS_HEAPTYPE ? type->tp_dict : NULL; }
 
 static const char *type_name(PyTypeObject *type, char *scratch, size_t capacity)
 {

@@ -16,7 +16,7 @@ enum rec_function_kind {
 struct rec_function {
     uint32_t number;
     uint32_t lane_epoch; /* the lane that it was last defined in: the check of the hot path */
-    uint8_t kind;       /* enum rec_function_kind */
+    uint8_t kind;        /* enum rec_function_kind */
     bool is_coroutine;
     uint32_t definition_bytes;
     void *definition; /* struct cptrace_ring_function and its strings, ready for a ring */

@@ -28,7 +28,8 @@ struct rec_lane {
     struct rec_lane *next_of_run;
     uint32_t number;
     uint64_t ring_bytes;
-    uint8_t *defined; /* by process-wide function number: whether the ring was given its definition. Each ring explains itself, in whatever order they are drained */
+    uint8_t *defined; /* by process-wide function number: whether the ring was given its definition. Each ring explains itself, in whatever
+                         order they are drained */
     uint64_t defined_capacity;
 };
 

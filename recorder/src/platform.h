@@ -15,7 +15,7 @@ void rec_platform_random(void *bytes, size_t length);
 uint32_t rec_platform_pid(void);
 
 /* Files. Functions return 0 or an errno value. */
-int rec_file_create_new(const char *path, int *file); /* EEXIST when it is there */
+int rec_file_create_new(const char *path, int *file);            /* EEXIST when it is there */
 int rec_file_append(int file, const void *bytes, size_t length); /* all of it: short writes and EINTR are retried */
 int rec_file_close(int file);
 int rec_file_remove(const char *path);
@@ -36,7 +36,7 @@ void rec_bell_ring(struct rec_bell *bell);
 void rec_bell_wait(struct rec_bell *bell);
 struct rec_os_thread;
 int rec_os_thread_start(void (*body)(void), struct rec_os_thread **thread); /* 0 or an errno value */
-void rec_os_thread_join(struct rec_os_thread *thread); /* waits for its end and frees it */
+void rec_os_thread_join(struct rec_os_thread *thread);                      /* waits for its end and frees it */
 
 struct rec_mutex;
 struct rec_mutex *rec_mutex_create(void); /* NULL: no memory */

@@ -202,8 +202,8 @@ static void free_paths(struct rec_run *run)
     run->final_path = run->part_path = run->ring_path = NULL;
 }
 
-/* Where the search for a free name begins: after the name that this process took last, if that was the same one. A function that runs a thousand
- * times a second would otherwise look at all names before. */
+/* Where the search for a free name begins: after the name that this process took last, if that was the same one. A function that runs a
+ * thousand times a second would otherwise look at all names before. */
 static unsigned first_attempt(const char *folder, const char *name, const char *stamp, unsigned taken)
 {
     static char last[512];
@@ -439,7 +439,7 @@ void rec_run_abandon_all_after_fork(void)
 {
     for (struct rec_run *run = rec_open_runs; run; run = run->next_open) {
         run->is_open = false;
-        close_files(run); /* our copies of the descriptors; the parent's stay open */
+        close_files(run);  /* our copies of the descriptors; the parent's stay open */
         run->lanes = NULL; /* the mappings are the parent's: they stay untouched until this process ends */
         run->mutex = NULL;
     }

@@ -14,7 +14,7 @@
 
 struct rec_run {
     uint32_t pid;
-    const void *owner; /* what was decorated: a call of it within its own run starts no other */
+    const void *owner;      /* what was decorated: a call of it within its own run starts no other */
     struct rec_run *parent; /* the run around it, while that lives; not owned */
     bool is_open;
     atomic_bool has_failed;
@@ -47,8 +47,8 @@ struct rec_run_options {
 /* Opens the files and writes the first blocks. NULL on failure with the reason in error. */
 struct rec_run *rec_run_open(const struct rec_run_options *options, char error[REC_RUN_ERROR_MAX]);
 
-/* Ends the run: drains, writes the end and publishes the file. 0, or -1 with run->error set. The file that was saved (or the .part that remains)
- * is run->final_path / part_path. Closing twice is fine. */
+/* Ends the run: drains, writes the end and publishes the file. 0, or -1 with run->error set. The file that was saved (or the .part that
+ * remains) is run->final_path / part_path. Closing twice is fine. */
 int rec_run_close(struct rec_run *run, const char *outcome);
 void rec_run_free(struct rec_run *run); /* closed before */
 

@@ -68,7 +68,8 @@ static struct rec_run *open_with(PyObject *settings, PyObject *facts)
         PyErr_NoMemory();
         return NULL;
     }
-    struct rec_run_options options = {.folder = PyBytes_AS_STRING(folder), .name = PyBytes_AS_STRING(name), .owner = settings, .info = pairs};
+    struct rec_run_options options = {
+        .folder = PyBytes_AS_STRING(folder), .name = PyBytes_AS_STRING(name), .owner = settings, .info = pairs};
     struct rec_run *run = NULL;
     if (take_pairs(info, pairs, capacity, &options.info_count)) {
         char error[REC_RUN_ERROR_MAX] = "";
@@ -243,10 +244,7 @@ static PyObject *run_exit(struct rec_run_object *self, PyObject *arguments)
     Py_RETURN_NONE;
 }
 
-static PyObject *run_drive(struct rec_run_object *self, PyObject *awaitable)
-{
-    return rec_driver_new(self, awaitable);
-}
+static PyObject *run_drive(struct rec_run_object *self, PyObject *awaitable) { return rec_driver_new(self, awaitable); }
 
 PyObject *rec_run_object_close_all(PyObject *module, PyObject *unused)
 {
@@ -297,8 +295,8 @@ static PyMethodDef run_methods[] = {
     {"drive", (PyCFunction)run_drive, METH_O, "drive(awaitable): an awaitable and iterator that switches the run on while it runs."},
     {NULL, NULL, 0, NULL},
 };
-static PyMemberDef run_members[] = {
-    {"path", T_OBJECT, offsetof(struct rec_run_object, path), READONLY, "of the saved trace, or None"}, {NULL, 0, 0, 0, NULL}};
+static PyMemberDef run_members[] = {{"path", T_OBJECT, offsetof(struct rec_run_object, path), READONLY, "of the saved trace, or None"},
+                                    {NULL, 0, 0, 0, NULL}};
 static PyType_Slot run_slots[] = {
     {Py_tp_new, run_new}, {Py_tp_dealloc, run_dealloc}, {Py_tp_methods, run_methods}, {Py_tp_members, run_members}, {0, NULL}};
 static PyType_Spec run_spec = {

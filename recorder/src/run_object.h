@@ -18,7 +18,7 @@ enum rec_run_mode {
 
 struct rec_run_object {
     PyObject_HEAD
-    PyObject *settings;            /* its owner: a Settings of decorator.py */
+    PyObject *settings; /* its owner: a Settings of decorator.py */
     enum rec_run_mode mode;
     bool uses_context;             /* sets itself in the context, so that child tasks find it */
     struct rec_run *run;           /* NULL before enter, after exit, and when it could not be opened */

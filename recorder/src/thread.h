@@ -10,14 +10,14 @@
 #include "lane.h"
 
 struct rec_thread {
-    struct rec_lane *lane; /* the innermost run that is on, or NULL: the first thing that a hook looks at */
+    struct rec_lane *lane;  /* the innermost run that is on, or NULL: the first thing that a hook looks at */
     struct rec_lane *muted; /* what `lane` was, while our own Python code runs */
     unsigned mute_count;
-    const void *context;   /* the context that was looked at last, and its version */
+    const void *context; /* the context that was looked at last, and its version */
     uint64_t context_version;
     uint64_t os_thread_id; /* 0: not asked yet */
-    bool is_known; /* its end is watched */
-    unsigned hook_count; /* setprofile back end: runs that want the hook on this thread */
+    bool is_known;         /* its end is watched */
+    unsigned hook_count;   /* setprofile back end: runs that want the hook on this thread */
 };
 
 /* Thread-local access without a call into the loader, where the C library keeps room for it. */

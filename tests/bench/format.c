@@ -23,21 +23,26 @@ struct program {
     uint64_t *ticks;
 };
 
-static double now_s(void) {
+static double now_s(void)
+{
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-static uint32_t random_below(struct program *program, uint32_t limit) {
+static uint32_t random_below(struct program *program, uint32_t limit)
+{
     program->random = program->random * 6364136223846793005u + 1442695040888963407u;
     return (uint32_t)((program->random >> 33) % limit);
 }
 
-static void add(struct program *program, uint32_t value, uint32_t function) {
+static void add(struct program *program, uint32_t value, uint32_t function)
+{
     uint32_t step = MEAN_TICKS / 2 + function % 9 + random_below(program, 4);
-    if (random_below(program, 12) == 0) step += random_below(program, 60);
-    if (random_below(program, 400) == 0) step += random_below(program, 20000);
+    if (random_below(program, 12) == 0)
+        step += random_below(program, 60);
+    if (random_below(program, 400) == 0)
+        step += random_below(program, 20000);
     program->tick += step;
     program->values[program->count] = value;
     program->ticks[program->count++] = program->tick;
@@ -45,8 +50,10 @@ static void add(struct program *program, uint32_t value, uint32_t function) {
 }
 
 /* Which functions a function calls is fixed; how often, now and then not. */
-static void run_function(struct program *program, uint32_t function, int depth) {
-    if (program->left < 2 * 60) return;
+static void run_function(struct program *program, uint32_t function, int depth)
+{
+    if (program->left < 2 * 60)
+        return;
     add(program, function + 1, function);
     const uint32_t children = depth == 0 ? 0 : function % 5 + (random_below(program, 16) == 0);
     for (uint32_t i = 0; i < children; i++)
@@ -54,7 +61,8 @@ static void run_function(struct program *program, uint32_t function, int depth) 
     add(program, 0, function);
 }
 
-static void make_program(struct program *program, uint32_t event_count) {
+static void make_program(struct program *program, uint32_t event_count)
+{
     *program = (struct program){.random = 1, .tick = 1000, .left = event_count};
     program->values = malloc(event_count * sizeof *program->values);
     program->ticks = malloc(event_count * sizeof *program->ticks);
@@ -62,7 +70,8 @@ static void make_program(struct program *program, uint32_t event_count) {
         run_function(program, random_below(program, 40), 12);
 }
 
-static double write_program(const struct program *program, struct memory_file *file) {
+static double write_program(const struct program *program, struct memory_file *file)
+{
     struct cptrace_writer *const writer = memory_writer(file, 0);
     file->capacity = (size_t)program->count * 3 + 4096;
     file->bytes = realloc(file->bytes, file->capacity);
@@ -82,7 +91,8 @@ static double write_program(const struct program *program, struct memory_file *f
     return seconds;
 }
 
-static double read_program(struct memory_file *file, bool decode, uint64_t *events_read) {
+static double read_program(struct memory_file *file, bool decode, uint64_t *events_read)
+{
     struct cptrace_reader *reader;
     struct cptrace_events events = {0};
     struct cptrace_block block;
@@ -91,7 +101,8 @@ static double read_program(struct memory_file *file, bool decode, uint64_t *even
     const double start = now_s();
     cptrace_reader_open_source(memory_source(file), &reader, NULL);
     while (cptrace_reader_next(reader, &block, NULL) == CPTRACE_OK) {
-        if (!decode || block.kind != CPTRACE_BLOCK_EVENTS) continue;
+        if (!decode || block.kind != CPTRACE_BLOCK_EVENTS)
+            continue;
         const double decode_start = now_s();
         cptrace_events_decode(&block, &events, NULL);
         decode_s += now_s() - decode_start;
@@ -103,7 +114,8 @@ static double read_program(struct memory_file *file, bool decode, uint64_t *even
     return decode ? decode_s : seconds;
 }
 
-static uint8_t *put_varint(uint8_t *to, uint64_t value) {
+static uint8_t *put_varint(uint8_t *to, uint64_t value)
+{
     for (; value >= 0x80; value >>= 7)
         *to++ = (uint8_t)(value | 0x80);
     *to++ = (uint8_t)value;
@@ -111,7 +123,8 @@ static uint8_t *put_varint(uint8_t *to, uint64_t value) {
 }
 
 /* The same columns of 65536 events, one zstd frame each, without separate entropy tables. */
-static void measure_plain(const struct program *program, double *seconds, size_t *bytes, double *encode_seconds) {
+static void measure_plain(const struct program *program, double *seconds, size_t *bytes, double *encode_seconds)
+{
     const uint32_t block = 65536;
     uint8_t *const op = malloc(block * 5), *const delta = malloc(block * 10), *const content = malloc(block * 15);
     uint8_t *const out = malloc(ZSTD_compressBound(block * 15));
@@ -141,11 +154,10 @@ static void measure_plain(const struct program *program, double *seconds, size_t
     free(out);
 }
 
-static double best(double a, double b) {
-    return a < b ? a : b;
-}
+static double best(double a, double b) { return a < b ? a : b; }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     const uint32_t event_count = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 4000000;
     struct program program;
     make_program(&program, event_count);

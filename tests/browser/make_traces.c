@@ -30,7 +30,8 @@ static struct maker open_trace(const char *folder, const char *name, const char 
     char path[1024];
     snprintf(path, sizeof path, "%s/%s.cptrace", folder, name);
     struct maker maker = {.file = fopen(path, "wb"), .tick = 1000, .random = 7};
-    if (!maker.file) exit(1);
+    if (!maker.file)
+        exit(1);
     const struct cptrace_writer_options options = {
         .file_id = 0x1234567,
         .ns_per_tick_q32 = UINT64_C(1) << 32,
@@ -38,8 +39,12 @@ static struct maker open_trace(const char *folder, const char *name, const char 
     };
     maker.writer = cptrace_writer_create((struct cptrace_sink){append, maker.file}, &options, NULL);
     const struct cptrace_pair info[] = {
-        {text("name"), text("main")}, {text("argv"), text("app.py")}, {text("argv"), text(argument)},
-        {text("python"), text("3.14.2")}, {text("implementation"), text("CPython")}, {text("os"), text("Linux")},
+        {text("name"), text("main")},
+        {text("argv"), text("app.py")},
+        {text("argv"), text(argument)},
+        {text("python"), text("3.14.2")},
+        {text("implementation"), text("CPython")},
+        {text("os"), text("Linux")},
     };
     cptrace_writer_info(maker.writer, info, sizeof info / sizeof info[0]);
     maker.lane = cptrace_writer_define_lane(maker.writer, 4242, text("MainThread"));
@@ -52,7 +57,8 @@ static void close_trace(struct maker *maker)
     const struct cptrace_calibration point = {maker->tick, maker->tick, UINT64_C(1795442527123456789) + maker->tick - 1000};
     cptrace_writer_finish(maker->writer, point, end, 1, NULL);
     cptrace_writer_free(maker->writer);
-    if (fclose(maker->file)) exit(1);
+    if (fclose(maker->file))
+        exit(1);
 }
 
 static uint32_t define(struct maker *maker, const char *name, const char *library, const char *path, uint32_t line, uint8_t category,
@@ -134,8 +140,10 @@ static void fetch(struct maker *m, const struct program *p, int raises)
     call(m, p->send, 8000);
     call(m, p->sleep, 150000 + random_below(m, 90000));
     leave(m, 0);
-    if (raises) cptrace_lane_unwind(m->lane, m->tick += 400);
-    else leave(m, 400);
+    if (raises)
+        cptrace_lane_unwind(m->lane, m->tick += 400);
+    else
+        leave(m, 400);
     leave(m, 900);
 }
 
@@ -160,7 +168,8 @@ static void make_program(const char *folder, const char *name, uint64_t calls, i
     call(&m, p.run, 4000);
     while (cptrace_writer_call_count(m.writer) + 30 < calls) {
         one_document(&m, &p, 5 + random_below(&m, 20));
-        if (random_below(&m, 12) == 0) fetch(&m, &p, random_below(&m, 4) == 0);
+        if (random_below(&m, 12) == 0)
+            fetch(&m, &p, random_below(&m, 4) == 0);
     }
     stream(&m, &p);
     leave(&m, 2000);
@@ -179,15 +188,24 @@ static void make_program(const char *folder, const char *name, uint64_t calls, i
     }
     cptrace_writer_flush(m.writer, NULL);
     cptrace_writer_free(m.writer);
-    if (fclose(m.file)) exit(1);
+    if (fclose(m.file))
+        exit(1);
 }
 
 static void make_hostile(const char *folder)
 {
     struct maker m = open_trace(folder, "hostile", "</script><script>window.pwned=1</script><!--<img src=x onerror=window.pwned=1>");
     static const char *const names[] = {
-        "</script><script>window.pwned=1</script>", "<img src=x onerror=window.pwned=1>", "<!--<script>", "\"'`${window.pwned=1}", "a\xE2\x80\xAE" "evil\xE2\x80\xA8\xE2\x80\xA9",
-        "\xFF\xFE not utf-8 \xC0\x80", "]]></noscript><script>window.pwned=1</script>", "__proto__", "",
+        "</script><script>window.pwned=1</script>",
+        "<img src=x onerror=window.pwned=1>",
+        "<!--<script>",
+        "\"'`${window.pwned=1}",
+        "a\xE2\x80\xAE"
+        "evil\xE2\x80\xA8\xE2\x80\xA9",
+        "\xFF\xFE not utf-8 \xC0\x80",
+        "]]></noscript><script>window.pwned=1</script>",
+        "__proto__",
+        "",
     };
     const uint32_t root = define(&m, "main", "", "/x/</title><script>window.pwned=1</script>.py", 1, CPTRACE_CATEGORY_USER, 0);
     call(&m, root, 1000);
@@ -196,7 +214,8 @@ static void make_hostile(const char *folder)
         leave(&m, 10);
     }
     char *const longest = malloc(100001);
-    if (!longest) exit(1);
+    if (!longest)
+        exit(1);
     memset(longest, 'x', 100000);
     longest[100000] = 0;
     call(&m, define(&m, longest, "", longest, 1, CPTRACE_CATEGORY_USER, 0), 20000);

@@ -3,7 +3,8 @@
 #include <stdlib.h>
 
 /* main() calls time.sleep(), which raises; then it starts a generator that yields twice and is left suspended. */
-void write_spec_example(struct memory_file *file) {
+void write_spec_example(struct memory_file *file)
+{
     *file = (struct memory_file){.appends_left = -1};
     const struct cptrace_writer_options options = {
         .file_id = 0x0BADCAFE,
@@ -12,7 +13,8 @@ void write_spec_example(struct memory_file *file) {
         .start = {1000, 4000, UINT64_C(1700000000000000000)},
     };
     struct cptrace_writer *const writer = cptrace_writer_create(memory_sink(file), &options, NULL);
-    if (!writer) abort();
+    if (!writer)
+        abort();
     const struct cptrace_pair info[] = {{text("name"), text("demo")}, {text("pid"), text("42")}};
     cptrace_writer_info(writer, info, 2);
 
@@ -36,6 +38,7 @@ void write_spec_example(struct memory_file *file) {
     cptrace_lane_return(lane, 1340);
     const struct cptrace_pair end[] = {{text("outcome"), text("returned")}};
     const struct cptrace_calibration point = {1350, 5400, UINT64_C(1700000000000001400)};
-    if (cptrace_writer_finish(writer, point, end, 1, NULL) != CPTRACE_OK) abort();
+    if (cptrace_writer_finish(writer, point, end, 1, NULL) != CPTRACE_OK)
+        abort();
     cptrace_writer_free(writer);
 }

@@ -10,7 +10,8 @@ static const struct cptrace_header header = {
     .start = {1000, 50000, UINT64_C(1700000000000000000)},
 };
 
-static struct cptrace_clock *clock_with(const struct cptrace_calibration *points, size_t count) {
+static struct cptrace_clock *clock_with(const struct cptrace_calibration *points, size_t count)
+{
     struct cptrace_clock *const clock = cptrace_clock_create(&header);
     cr_assert_not_null(clock);
     for (size_t i = 0; i < count; i++)
@@ -18,7 +19,8 @@ static struct cptrace_clock *clock_with(const struct cptrace_calibration *points
     return clock;
 }
 
-Test(clock, one_point_uses_the_nominal_tick) {
+Test(clock, one_point_uses_the_nominal_tick)
+{
     struct cptrace_clock *const clock = clock_with(NULL, 0);
     cr_assert_eq(cptrace_clock_monotonic_ns(clock, 1000), 50000);
     cr_assert_eq(cptrace_clock_monotonic_ns(clock, 1010), 50080);
@@ -27,7 +29,8 @@ Test(clock, one_point_uses_the_nominal_tick) {
     cptrace_clock_free(clock);
 }
 
-Test(clock, linear_between_points_in_any_order) {
+Test(clock, linear_between_points_in_any_order)
+{
     static const struct cptrace_calibration points[] = {
         {3000, 70050050000, UINT64_C(1700000070050000000)},
         {2000, 50050000, UINT64_C(1700000000050000000)},
@@ -42,7 +45,8 @@ Test(clock, linear_between_points_in_any_order) {
     cptrace_clock_free(clock);
 }
 
-Test(clock, short_segments_do_not_extrapolate) {
+Test(clock, short_segments_do_not_extrapolate)
+{
     static const struct cptrace_calibration point = {2000, 60000, 1};
     struct cptrace_clock *const clock = clock_with(&point, 1);
     cr_assert_eq(cptrace_clock_monotonic_ns(clock, 1500), 55000);
@@ -51,7 +55,8 @@ Test(clock, short_segments_do_not_extrapolate) {
     cptrace_clock_free(clock);
 }
 
-Test(clock, points_that_contradict_are_ignored) {
+Test(clock, points_that_contradict_are_ignored)
+{
     static const struct cptrace_calibration points[] = {
         {2000, 60000, 1}, {2000, 70000, 1}, {1500, 65000, 1}, {3000, 100, 1}, {500, 55000, 1}};
     struct cptrace_clock *const clock = clock_with(points, 5);
@@ -59,7 +64,8 @@ Test(clock, points_that_contradict_are_ignored) {
     cptrace_clock_free(clock);
 }
 
-Test(clock, rises_over_random_points) {
+Test(clock, rises_over_random_points)
+{
     struct cptrace_calibration point = header.start;
     struct cptrace_clock *const clock = clock_with(NULL, 0);
     uint64_t random = 7;
@@ -78,7 +84,8 @@ Test(clock, rises_over_random_points) {
     cptrace_clock_free(clock);
 }
 
-Test(clock, extremes_saturate) {
+Test(clock, extremes_saturate)
+{
     static const struct cptrace_calibration points[] = {{UINT64_MAX - 5, UINT64_MAX - 3, 9}, {UINT64_MAX, UINT64_MAX, UINT64_MAX}};
     struct cptrace_clock *const clock = clock_with(points, 2);
     cr_assert_eq(cptrace_clock_monotonic_ns(clock, UINT64_MAX), UINT64_MAX);

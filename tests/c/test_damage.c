@@ -13,15 +13,18 @@ struct layout {
     size_t count;
 };
 
-static void calls(struct cptrace_lane_writer *lane, uint64_t *tick, uint32_t count) {
+static void calls(struct cptrace_lane_writer *lane, uint64_t *tick, uint32_t count)
+{
     for (uint32_t i = 0; i < count; i++) {
         cptrace_lane_call(lane, *tick += 3 + i % 17, i % 5);
-        if (i % 3) cptrace_lane_return(lane, *tick += 5);
+        if (i % 3)
+            cptrace_lane_return(lane, *tick += 5);
     }
 }
 
 /* About 30 events blocks of 8 events, definitions before the first of them. */
-static void write_small(struct memory_file *file) {
+static void write_small(struct memory_file *file)
+{
     struct cptrace_writer *const writer = memory_writer(file, 8);
     const struct cptrace_pair info[] = {{text("name"), text("small")}};
     cptrace_writer_info(writer, info, 1);
@@ -38,7 +41,8 @@ static void write_small(struct memory_file *file) {
     cptrace_writer_free(writer);
 }
 
-static struct layout layout_of(struct memory_file *file) {
+static struct layout layout_of(struct memory_file *file)
+{
     struct layout layout = {.count = 0};
     struct cptrace_reader *reader;
     struct cptrace_block block;
@@ -52,20 +56,23 @@ static struct layout layout_of(struct memory_file *file) {
     return layout;
 }
 
-static struct memory_file copy_of(const struct memory_file *file) {
+static struct memory_file copy_of(const struct memory_file *file)
+{
     struct memory_file copy = {.bytes = malloc(file->length), .length = file->length, .capacity = file->length, .appends_left = -1};
     memcpy(copy.bytes, file->bytes, file->length);
     return copy;
 }
 
-static struct memory_file without(const struct memory_file *file, uint64_t offset, uint64_t length) {
+static struct memory_file without(const struct memory_file *file, uint64_t offset, uint64_t length)
+{
     struct memory_file copy = copy_of(file);
     memmove(copy.bytes + offset, copy.bytes + offset + length, copy.length - offset - length);
     copy.length -= length;
     return copy;
 }
 
-static void check_every_cut(const struct memory_file *file) {
+static void check_every_cut(const struct memory_file *file)
+{
     struct memory_file copy = copy_of(file);
     const struct layout layout = layout_of(&copy);
     const struct cptrace_block_entry *const last = &layout.blocks[layout.count - 1];
@@ -90,7 +97,8 @@ static void check_every_cut(const struct memory_file *file) {
     memory_file_free(&copy);
 }
 
-static void check_every_bit(struct memory_file *file) {
+static void check_every_bit(struct memory_file *file)
+{
     const struct reading intact = read_everything(file);
     for (size_t bit = 0; bit < file->length * 8; bit++) {
         file->bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
@@ -104,14 +112,16 @@ static void check_every_bit(struct memory_file *file) {
     }
 }
 
-Test(damage, cut_anywhere) {
+Test(damage, cut_anywhere)
+{
     struct memory_file file;
     write_small(&file);
     check_every_cut(&file);
     memory_file_free(&file);
 }
 
-Test(damage, any_bit_flipped_in_a_tiny_file) {
+Test(damage, any_bit_flipped_in_a_tiny_file)
+{
     struct memory_file file;
     write_spec_example(&file);
     check_every_cut(&file);
@@ -119,14 +129,16 @@ Test(damage, any_bit_flipped_in_a_tiny_file) {
     memory_file_free(&file);
 }
 
-Test(damage, any_bit_flipped, .timeout = 300) {
+Test(damage, any_bit_flipped, .timeout = 300)
+{
     struct memory_file file;
     write_small(&file);
     check_every_bit(&file);
     memory_file_free(&file);
 }
 
-Test(damage, any_byte_zeroed_or_filled) {
+Test(damage, any_byte_zeroed_or_filled)
+{
     struct memory_file file;
     write_small(&file);
     for (size_t i = 80; i < file.length; i++) {
@@ -141,7 +153,8 @@ Test(damage, any_byte_zeroed_or_filled) {
     memory_file_free(&file);
 }
 
-Test(damage, one_block_overwritten_costs_that_block) {
+Test(damage, one_block_overwritten_costs_that_block)
+{
     struct memory_file file;
     write_small(&file);
     const struct reading intact = read_everything(&file);
@@ -159,7 +172,8 @@ Test(damage, one_block_overwritten_costs_that_block) {
     memory_file_free(&file);
 }
 
-Test(damage, a_removed_block_shows_in_the_sequence) {
+Test(damage, a_removed_block_shows_in_the_sequence)
+{
     struct memory_file file;
     write_small(&file);
     const struct layout layout = layout_of(&file);
@@ -183,7 +197,8 @@ Test(damage, a_removed_block_shows_in_the_sequence) {
     memory_file_free(&file);
 }
 
-Test(damage, the_last_events_block_removed_with_the_end_block_left) {
+Test(damage, the_last_events_block_removed_with_the_end_block_left)
+{
     struct memory_file file;
     write_small(&file);
     const struct layout layout = layout_of(&file);
@@ -199,7 +214,8 @@ Test(damage, the_last_events_block_removed_with_the_end_block_left) {
     memory_file_free(&file);
 }
 
-Test(damage, a_repeated_block_is_dropped_and_told) {
+Test(damage, a_repeated_block_is_dropped_and_told)
+{
     struct memory_file file;
     write_small(&file);
     const struct layout layout = layout_of(&file);
@@ -216,7 +232,8 @@ Test(damage, a_repeated_block_is_dropped_and_told) {
     memory_file_free(&file);
 }
 
-Test(damage, swapped_blocks_are_told) {
+Test(damage, swapped_blocks_are_told)
+{
     struct memory_file file;
     write_small(&file);
     const struct layout layout = layout_of(&file);
@@ -229,7 +246,8 @@ Test(damage, swapped_blocks_are_told) {
     memory_file_free(&file);
 }
 
-Test(damage, a_hole_of_zeros_over_several_blocks) {
+Test(damage, a_hole_of_zeros_over_several_blocks)
+{
     struct memory_file file;
     write_small(&file);
     const struct layout layout = layout_of(&file);
@@ -241,7 +259,8 @@ Test(damage, a_hole_of_zeros_over_several_blocks) {
     memory_file_free(&file);
 }
 
-Test(damage, zeros_instead_of_the_tail) {
+Test(damage, zeros_instead_of_the_tail)
+{
     struct memory_file file;
     write_small(&file);
     const struct layout layout = layout_of(&file);
@@ -253,7 +272,8 @@ Test(damage, zeros_instead_of_the_tail) {
     memory_file_free(&file);
 }
 
-Test(damage, bytes_behind_the_index) {
+Test(damage, bytes_behind_the_index)
+{
     struct memory_file file;
     write_small(&file);
     struct memory_file copy = copy_of(&file);
@@ -266,7 +286,8 @@ Test(damage, bytes_behind_the_index) {
     memory_file_free(&file);
 }
 
-Test(damage, a_block_of_another_file_is_not_ours) {
+Test(damage, a_block_of_another_file_is_not_ours)
+{
     struct memory_file file, other;
     write_small(&file);
     write_spec_example(&other);
@@ -285,7 +306,8 @@ Test(damage, a_block_of_another_file_is_not_ours) {
     memory_file_free(&file);
 }
 
-Test(damage, reads_of_one_byte_tell_the_same) {
+Test(damage, reads_of_one_byte_tell_the_same)
+{
     struct memory_file file;
     write_small(&file);
     const struct reading intact = read_everything(&file);

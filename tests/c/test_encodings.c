@@ -11,7 +11,8 @@
 #include "memory_file.h"
 #include "spec_example.h"
 
-static void check_varint(uint64_t value, const char *bytes, size_t length) {
+static void check_varint(uint64_t value, const char *bytes, size_t length)
+{
     uint8_t stored[VARINT_MAX_BYTES];
     cr_assert_eq((size_t)(store_varint(stored, value) - stored), length);
     cr_assert_arr_eq(stored, bytes, length);
@@ -23,7 +24,8 @@ static void check_varint(uint64_t value, const char *bytes, size_t length) {
 }
 
 /* 1. Conventions */
-Test(section_1, varint) {
+Test(section_1, varint)
+{
     check_varint(0, "\x00", 1);
     check_varint(127, "\x7F", 1);
     check_varint(128, "\x80\x01", 2);
@@ -32,7 +34,8 @@ Test(section_1, varint) {
     check_varint(UINT64_MAX, "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01", 10);
 }
 
-Test(section_1, varint_refused) {
+Test(section_1, varint_refused)
+{
     static const struct {
         const char *bytes;
         size_t length;
@@ -51,7 +54,8 @@ Test(section_1, varint_refused) {
     }
 }
 
-Test(section_1, zigzag) {
+Test(section_1, zigzag)
+{
     static const int64_t values[] = {0, -1, 1, -2, INT64_MAX, INT64_MIN};
     static const uint64_t stored[] = {0, 1, 2, 3, UINT64_MAX - 1, UINT64_MAX};
     for (int i = 0; i < 6; i++) {
@@ -60,13 +64,15 @@ Test(section_1, zigzag) {
     }
 }
 
-Test(section_1, crc32) {
+Test(section_1, crc32)
+{
     cr_assert_eq(cptrace_crc32(0, "123456789", 9), 0xCBF43926u);
     cr_assert_eq(cptrace_crc32(cptrace_crc32(0, "12345", 5), "6789", 4), 0xCBF43926u);
 }
 
 /* 7. Limits */
-Test(section_7, long_strings_are_cut_between_characters) {
+Test(section_7, long_strings_are_cut_between_characters)
+{
     struct byte_buffer buffer = {0};
     char *const bytes = malloc(70000);
     for (size_t i = 0; i < 70000; i += 2)
@@ -90,7 +96,8 @@ struct literal {
     size_t open_bytes, op_bytes, delta_bytes, operand_bytes;
 };
 
-static enum cptrace_status decode(const struct literal *literal, struct cptrace_events *events, struct cptrace_error *error) {
+static enum cptrace_status decode(const struct literal *literal, struct cptrace_events *events, struct cptrace_error *error)
+{
     uint8_t content[256] = {CPTRACE_BLOCK_EVENTS};
     uint8_t *at = store_u32(content + 16, literal->event_count);
     at = store_u64(at, literal->first);
@@ -117,7 +124,8 @@ static enum cptrace_status decode(const struct literal *literal, struct cptrace_
 
 #define COLUMN(name, literal) .name = literal, .name##_bytes = sizeof literal - 1
 
-Test(section_4_3, every_op) {
+Test(section_4_3, every_op)
+{
     /* One plain call open since tick 90; then call 300, return, start, suspend, resume, throw, unwind, annotation, reopen. */
     const struct literal literal = {
         .event_count = 9,
@@ -159,7 +167,8 @@ Test(section_4_3, every_op) {
     cptrace_events_free(&events);
 }
 
-Test(section_4_3, contradictions_are_refused) {
+Test(section_4_3, contradictions_are_refused)
+{
     const struct literal wrong[] = {
         {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x00"), COLUMN(delta, "\x00")},             /* return of nothing */
         {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x02"), COLUMN(delta, "\x00")},             /* suspend of nothing */
@@ -189,8 +198,10 @@ Test(section_4_3, contradictions_are_refused) {
     struct cptrace_events events = {0};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct literal literal = wrong[i];
-        if (!literal.open) literal.open = "";
-        if (!literal.operand) literal.operand = "";
+        if (!literal.open)
+            literal.open = "";
+        if (!literal.operand)
+            literal.operand = "";
         struct cptrace_error error = {0};
         cr_assert_eq(decode(&literal, &events, &error), CPTRACE_CORRUPT, "literal %zu is not refused", i);
         cr_assert_eq(error.offset, 77);
@@ -200,7 +211,8 @@ Test(section_4_3, contradictions_are_refused) {
 }
 
 /* 2 and 4: blocks with right checksums and wrong bodies. */
-static void append_frame(struct memory_file *file, const void *content, size_t length) {
+static void append_frame(struct memory_file *file, const void *content, size_t length)
+{
     ZSTD_CCtx *const compressor = ZSTD_createCCtx();
     ZSTD_CCtx_setParameter(compressor, ZSTD_c_checksumFlag, 1);
     uint8_t frame[4096];
@@ -209,7 +221,8 @@ static void append_frame(struct memory_file *file, const void *content, size_t l
     memory_sink(file).append(file, frame, size);
 }
 
-static struct reading read_with_block(const char *content, size_t length) {
+static struct reading read_with_block(const char *content, size_t length)
+{
     struct memory_file file;
     write_spec_example(&file);
     file.length = 123; /* header and info */
@@ -228,14 +241,16 @@ static struct reading read_with_block(const char *content, size_t length) {
          "\0\0\0\0"
 #define READ(literal) read_with_block(literal, sizeof literal - 1)
 
-Test(section_4, unknown_kinds_are_skipped) {
+Test(section_4, unknown_kinds_are_skipped)
+{
     const struct reading reading = READ(HEADER_OF("\x63") "anything");
     cr_assert_eq(reading.damage_count, 0);
     cr_assert_eq(reading.block_count, 1);
     cr_assert_eq(reading.final_status, CPTRACE_TRUNCATED);
 }
 
-Test(section_4, wrong_bodies_are_damage) {
+Test(section_4, wrong_bodies_are_damage)
+{
     cr_assert_eq(READ("\x63\0\0\1"
                       "\0\0\0\0"
                       "\0\0\0\0"
@@ -259,7 +274,8 @@ Test(section_4, wrong_bodies_are_damage) {
     cr_assert_eq(READ(HEADER_OF("\x02") "\xFF\xFF\xFF\xFF\x0F\xFF\xFF\xFF\xFF\x0F").damage_count, 1);
 }
 
-Test(section_2, padding) {
+Test(section_2, padding)
+{
     struct memory_file file;
     write_spec_example(&file);
     const size_t index = file.length - 71; /* the index */
@@ -277,7 +293,8 @@ Test(section_2, padding) {
 }
 
 /* The size of a small run: design.md 7. */
-Test(size, fifty_calls_are_about_a_kilobyte) {
+Test(size, fifty_calls_are_about_a_kilobyte)
+{
     struct memory_file file;
     struct cptrace_writer *const writer = memory_writer(&file, 0);
     const struct cptrace_pair info[] = {

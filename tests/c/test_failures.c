@@ -10,7 +10,8 @@
 #include "spec_example.h"
 
 /* A file of several blocks whose sink fails at append number appends; returns the status of finish. */
-static enum cptrace_status write_failing(struct memory_file *file, int appends, struct cptrace_error *error) {
+static enum cptrace_status write_failing(struct memory_file *file, int appends, struct cptrace_error *error)
+{
     struct cptrace_writer *const writer = memory_writer(file, 16);
     file->appends_left = appends;
     define_functions(writer, 3);
@@ -29,7 +30,8 @@ static enum cptrace_status write_failing(struct memory_file *file, int appends, 
     return status;
 }
 
-Test(failures, the_sink_fails_at_every_append) {
+Test(failures, the_sink_fails_at_every_append)
+{
     struct cptrace_error error;
     enum cptrace_status status = CPTRACE_IO_ERROR;
     for (int appends = 0; status == CPTRACE_IO_ERROR; appends++) {
@@ -51,7 +53,8 @@ Test(failures, the_sink_fails_at_every_append) {
     }
 }
 
-Test(failures, a_header_that_cannot_be_written) {
+Test(failures, a_header_that_cannot_be_written)
+{
     struct memory_file file = {.appends_left = 0};
     const struct cptrace_writer_options options = {.file_id = 1, .ns_per_tick_q32 = 1};
     struct cptrace_error error;
@@ -60,7 +63,8 @@ Test(failures, a_header_that_cannot_be_written) {
     memory_file_free(&file);
 }
 
-Test(failures, misuse_is_told) {
+Test(failures, misuse_is_told)
+{
     struct memory_file file = {.appends_left = -1};
     struct cptrace_error error;
     cr_assert_null(cptrace_writer_create(memory_sink(&file), &(struct cptrace_writer_options){.file_id = 0}, &error));
@@ -84,11 +88,10 @@ Test(failures, misuse_is_told) {
     cptrace_reader_close(NULL);
 }
 
-static enum cptrace_status open_status(struct memory_file *file) {
-    return read_everything(file).open_status;
-}
+static enum cptrace_status open_status(struct memory_file *file) { return read_everything(file).open_status; }
 
-Test(statuses, not_a_trace) {
+Test(statuses, not_a_trace)
+{
     struct memory_file file = {.appends_left = -1};
     cr_assert_eq(open_status(&file), CPTRACE_NOT_A_TRACE);
     uint8_t zeros[4096] = {0};
@@ -96,11 +99,10 @@ Test(statuses, not_a_trace) {
     cr_assert_eq(open_status(&file), CPTRACE_NOT_A_TRACE);
 }
 
-static void seal_header(struct memory_file *file) {
-    store_u32(file->bytes + 76, cptrace_crc32(0, file->bytes + 8, 68));
-}
+static void seal_header(struct memory_file *file) { store_u32(file->bytes + 76, cptrace_crc32(0, file->bytes + 8, 68)); }
 
-Test(statuses, newer_version) {
+Test(statuses, newer_version)
+{
     struct memory_file file;
     write_spec_example(&file);
     file.bytes[16] = 2;
@@ -111,7 +113,8 @@ Test(statuses, newer_version) {
     memory_file_free(&file);
 }
 
-Test(statuses, corrupt_header) {
+Test(statuses, corrupt_header)
+{
     struct memory_file file;
     write_spec_example(&file);
     file.bytes[30] ^= 3; /* one bit alone would be put back */
@@ -127,7 +130,8 @@ Test(statuses, corrupt_header) {
     memory_file_free(&file);
 }
 
-Test(statuses, end_and_truncated) {
+Test(statuses, end_and_truncated)
+{
     struct memory_file file;
     write_spec_example(&file);
     cr_assert_eq(read_everything(&file).final_status, CPTRACE_END);
@@ -136,16 +140,19 @@ Test(statuses, end_and_truncated) {
     memory_file_free(&file);
 }
 
-static int64_t failing_read(void *context, void *buffer, size_t capacity) {
+static int64_t failing_read(void *context, void *buffer, size_t capacity)
+{
     struct memory_file *const file = context;
-    if (file->position >= 100) return -EIO;
+    if (file->position >= 100)
+        return -EIO;
     const size_t count = capacity < 100 ? capacity : 100;
     memcpy(buffer, file->bytes, count);
     file->position += count;
     return (int64_t)count;
 }
 
-Test(statuses, io_error) {
+Test(statuses, io_error)
+{
     struct memory_file file;
     struct cptrace_reader *reader;
     struct cptrace_block block;
@@ -161,7 +168,8 @@ Test(statuses, io_error) {
     memory_file_free(&file);
 }
 
-Test(statuses, read_block_needs_a_path) {
+Test(statuses, read_block_needs_a_path)
+{
     struct memory_file file;
     struct cptrace_reader *reader;
     struct cptrace_block block;
@@ -178,7 +186,8 @@ Test(statuses, read_block_needs_a_path) {
     memory_file_free(&file);
 }
 
-Test(statuses, all_have_names) {
+Test(statuses, all_have_names)
+{
     for (int status = CPTRACE_OK; status <= CPTRACE_INVALID_ARGUMENT; status++)
         cr_assert_str_neq(cptrace_status_name((enum cptrace_status)status), "unknown status");
     cr_assert_str_eq(cptrace_status_name((enum cptrace_status)99), "unknown status");

@@ -14,25 +14,22 @@ void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *old, size_t size);
 
-static bool fails(void) {
-    if (allocations_left < 0) return false;
+static bool fails(void)
+{
+    if (allocations_left < 0)
+        return false;
     return allocations_left == 0 || allocations_left-- == 0;
 }
 
-void *__wrap_malloc(size_t size) {
-    return fails() ? NULL : __real_malloc(size);
-}
+void *__wrap_malloc(size_t size) { return fails() ? NULL : __real_malloc(size); }
 
-void *__wrap_calloc(size_t count, size_t size) {
-    return fails() ? NULL : __real_calloc(count, size);
-}
+void *__wrap_calloc(size_t count, size_t size) { return fails() ? NULL : __real_calloc(count, size); }
 
-void *__wrap_realloc(void *old, size_t size) {
-    return fails() ? NULL : __real_realloc(old, size);
-}
+void *__wrap_realloc(void *old, size_t size) { return fails() ? NULL : __real_realloc(old, size); }
 
 /* The test's own file grows without failing. */
-static int append(void *context, const void *bytes, size_t length) {
+static int append(void *context, const void *bytes, size_t length)
+{
     const long left = allocations_left;
     allocations_left = -1;
     const int result = memory_sink(context).append(context, bytes, length);
@@ -40,7 +37,8 @@ static int append(void *context, const void *bytes, size_t length) {
     return result;
 }
 
-static void use_lane(struct cptrace_writer *writer, struct cptrace_lane_writer *lane) {
+static void use_lane(struct cptrace_writer *writer, struct cptrace_lane_writer *lane)
+{
     for (uint64_t i = 0; lane && i < 3000; i++) {
         cptrace_lane_call(lane, 2000 + i * 9, (uint32_t)(i % 40));
         cptrace_lane_suspend(lane, 2001 + i * 9);
@@ -50,12 +48,14 @@ static void use_lane(struct cptrace_writer *writer, struct cptrace_lane_writer *
     }
 }
 
-static enum cptrace_status write_file(struct memory_file *file) {
+static enum cptrace_status write_file(struct memory_file *file)
+{
     *file = (struct memory_file){.appends_left = -1};
     const struct cptrace_writer_options options = {.file_id = 1, .ns_per_tick_q32 = 1, .block_event_count = 500};
     struct cptrace_error error = {0};
     struct cptrace_writer *const writer = cptrace_writer_create((struct cptrace_sink){append, file}, &options, &error);
-    if (!writer) return error.status;
+    if (!writer)
+        return error.status;
     define_functions(writer, 200);
     for (int i = 0; i < 2; i++)
         use_lane(writer, cptrace_writer_define_lane(writer, 1, text("MainThread")));
@@ -64,7 +64,8 @@ static enum cptrace_status write_file(struct memory_file *file) {
     return status;
 }
 
-Test(memory, every_allocation_of_the_writer_fails) {
+Test(memory, every_allocation_of_the_writer_fails)
+{
     enum cptrace_status status = CPTRACE_NO_MEMORY;
     for (long n = 0; status == CPTRACE_NO_MEMORY; n++) {
         struct memory_file file;
@@ -82,7 +83,8 @@ Test(memory, every_allocation_of_the_writer_fails) {
     }
 }
 
-Test(memory, every_allocation_of_the_reader_fails) {
+Test(memory, every_allocation_of_the_reader_fails)
+{
     struct memory_file file;
     cr_assert_eq(write_file(&file), CPTRACE_OK);
     enum cptrace_status status = CPTRACE_NO_MEMORY;

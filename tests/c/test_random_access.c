@@ -17,14 +17,16 @@ struct opened {
     size_t count;
 };
 
-static void write_path(struct opened *opened) {
+static void write_path(struct opened *opened)
+{
     struct memory_file file;
     struct cptrace_writer *const writer = memory_writer(&file, 100);
     define_functions(writer, 10);
     struct cptrace_lane_writer *const lane = cptrace_writer_define_lane(writer, 1, text("MainThread"));
     for (uint64_t i = 0; i < 5000; i++) {
         cptrace_lane_call(lane, 1000 + i * 20, (uint32_t)(i % 10));
-        if (i % 500) cptrace_lane_return(lane, 1010 + i * 20 + i % 7);
+        if (i % 500)
+            cptrace_lane_return(lane, 1010 + i * 20 + i % 7);
     }
     cptrace_writer_finish(writer, (struct cptrace_calibration){200000, 1, 1}, NULL, 0, NULL);
     cptrace_writer_free(writer);
@@ -35,7 +37,8 @@ static void write_path(struct opened *opened) {
     memory_file_free(&file);
 }
 
-static struct opened open_path(void) {
+static struct opened open_path(void)
+{
     struct opened opened;
     struct cptrace_block block;
     write_path(&opened);
@@ -47,12 +50,14 @@ static struct opened open_path(void) {
     return opened;
 }
 
-static void close_path(struct opened *opened) {
+static void close_path(struct opened *opened)
+{
     cptrace_reader_close(opened->reader);
     unlink(opened->path);
 }
 
-static void *read_backwards(void *context) {
+static void *read_backwards(void *context)
+{
     const struct opened *const opened = context;
     struct cptrace_block_buffer buffer = {0};
     struct cptrace_events events = {0};
@@ -71,7 +76,8 @@ static void *read_backwards(void *context) {
     return (void *)failures;
 }
 
-Test(random_access, several_threads_read_the_same_blocks) {
+Test(random_access, several_threads_read_the_same_blocks)
+{
     struct opened opened = open_path();
     pthread_t threads[THREADS];
     for (int i = 0; i < THREADS; i++)
@@ -84,7 +90,8 @@ Test(random_access, several_threads_read_the_same_blocks) {
     close_path(&opened);
 }
 
-Test(random_access, a_file_that_changed_is_told) {
+Test(random_access, a_file_that_changed_is_told)
+{
     struct opened opened = open_path();
     struct cptrace_block_buffer buffer = {0};
     struct cptrace_block block;

@@ -1,5 +1,6 @@
-/* The stack machine against a model that does the same naively: at every event, the time since the lane's last event is given to the top call
- * (self) and to every call on the stack (running). Random runs, several lanes, generators that wander between them, blocks of every size. */
+/* The stack machine against a model that does the same naively: at every event, the time since the lane's last event is given to the top
+ * call (self) and to every call on the stack (running). Random runs, several lanes, generators that wander between them, blocks of every
+ * size. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -68,9 +69,11 @@ static void open_file(struct model *model, uint32_t block_event_count)
     cr_assert(model->writer);
     cptrace_writer_info(model->writer, NULL, 0);
     for (uint32_t i = 0; i < MODEL_FUNCTIONS; ++i) {
-        const struct cptrace_function function = {
-            .qualified_name = {"f", 1}, .file = CPTRACE_NO_NUMBER, .line = i, .category = CPTRACE_CATEGORY_USER,
-            .flags = i % 2 ? CPTRACE_FUNCTION_GENERATOR : 0};
+        const struct cptrace_function function = {.qualified_name = {"f", 1},
+                                                  .file = CPTRACE_NO_NUMBER,
+                                                  .line = i,
+                                                  .category = CPTRACE_CATEGORY_USER,
+                                                  .flags = i % 2 ? CPTRACE_FUNCTION_GENERATOR : 0};
         cr_assert_eq(cptrace_writer_define_function(model->writer, &function), i);
     }
     for (uint32_t i = 0; i < MODEL_LANES; ++i)
@@ -95,10 +98,7 @@ static void free_model(struct model *model)
 
 /* --- the model --- */
 
-static uint64_t now_ns(const struct model *model)
-{
-    return model->tick * MODEL_NS_PER_TICK;
-}
+static uint64_t now_ns(const struct model *model) { return model->tick * MODEL_NS_PER_TICK; }
 
 static void let_time_pass(struct model *model, struct model_lane *lane)
 {

@@ -1,5 +1,5 @@
-/* Files whose checksums are right and whose blocks lie: contents of a good trace with bytes changed, blocks left out, repeated or in another
- * order, and framed anew. Whatever the replay makes of them, it must hold its own promises, and the sanitizers must be silent. */
+/* Files whose checksums are right and whose blocks lie: contents of a good trace with bytes changed, blocks left out, repeated or in
+ * another order, and framed anew. Whatever the replay makes of them, it must hold its own promises, and the sanitizers must be silent. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* The 1st, 2nd, 3rd … allocation of opening and replaying a trace fails, until none is left to fail: "no memory" each time, no leak, no crash,
- * no hang of the helper thread. Linked with --wrap, as test_memory.c. */
+/* The 1st, 2nd, 3rd … allocation of opening and replaying a trace fails, until none is left to fail: "no memory" each time, no leak, no
+ * crash, no hang of the helper thread. Linked with --wrap, as test_memory.c. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdatomic.h>
@@ -27,20 +27,11 @@ static bool fails(void)
     return left == 0;
 }
 
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
+void *__wrap_malloc(size_t size) { return fails() ? NULL : __real_malloc(size); }
 
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
+void *__wrap_calloc(size_t count, size_t size) { return fails() ? NULL : __real_calloc(count, size); }
 
-void *__wrap_realloc(void *old, size_t size)
-{
-    return fails() ? NULL : __real_realloc(old, size);
-}
+void *__wrap_realloc(void *old, size_t size) { return fails() ? NULL : __real_realloc(old, size); }
 
 static int append_to_file(void *context, const void *bytes, size_t length)
 {
@@ -90,7 +81,7 @@ static enum cptrace_status open_and_replay(const char *path)
     const int stopped = trace_replay(trace, NULL, 0, NULL, NULL, &result, &error);
     trace_close(trace);
     cr_assert_leq(stopped, 0);
-    return (enum cptrace_status)-stopped;
+    return (enum cptrace_status) - stopped;
 }
 
 Test(replay_memory, every_allocation_may_fail)
@@ -107,7 +98,8 @@ Test(replay_memory, every_allocation_may_fail)
             break;
         }
         /* OK: without a helper thread the replay works alone. IO_ERROR: the file was not opened, with ENOMEM as the reason. */
-        cr_assert(status == CPTRACE_NO_MEMORY || status == CPTRACE_OK || status == CPTRACE_IO_ERROR, "allocation %ld: status %d", failures, (int)status);
+        cr_assert(status == CPTRACE_NO_MEMORY || status == CPTRACE_OK || status == CPTRACE_IO_ERROR, "allocation %ld: status %d", failures,
+                  (int)status);
     }
     cr_assert_gt(failures, 30);
     platform_remove_file(path);

@@ -96,8 +96,9 @@ static enum cptrace_status drain(struct bench *bench)
 /* The ops of the whole file as letters, in order: ( ) ! call, return, unwind; s z r o t start, suspend, resume, reopen, throw. */
 static void read_ops(struct bench *bench, char *letters)
 {
-    static const char names[] = {[CPTRACE_OP_RETURN] = ')', [CPTRACE_OP_UNWIND] = '!', [CPTRACE_OP_SUSPEND] = 'z', [CPTRACE_OP_RESUME] = 'r',
-                                 [CPTRACE_OP_REOPEN] = 'o', [CPTRACE_OP_START] = 's',  [CPTRACE_OP_THROW] = 't',   [CPTRACE_OP_CALL] = '('};
+    static const char names[] = {
+        [CPTRACE_OP_RETURN] = ')', [CPTRACE_OP_UNWIND] = '!', [CPTRACE_OP_SUSPEND] = 'z', [CPTRACE_OP_RESUME] = 'r',
+        [CPTRACE_OP_REOPEN] = 'o', [CPTRACE_OP_START] = 's',  [CPTRACE_OP_THROW] = 't',   [CPTRACE_OP_CALL] = '('};
     cr_assert_eq(cptrace_writer_finish(bench->writer, (struct cptrace_calibration){bench->tick + 1, 100000, 1}, NULL, 0, NULL), CPTRACE_OK);
     struct cptrace_reader *reader;
     cr_assert_eq(cptrace_reader_open_source(memory_source(&bench->file), &reader, NULL), CPTRACE_OK);

@@ -37,12 +37,14 @@ struct model {
     uint64_t calls;
 };
 
-static uint32_t random_below(struct model *model, uint32_t limit) {
+static uint32_t random_below(struct model *model, uint32_t limit)
+{
     model->random = model->random * 6364136223846793005u + 1442695040888963407u;
     return (uint32_t)((model->random >> 33) % limit);
 }
 
-static void expect(struct model_lane *lane, uint64_t tick, uint8_t op, uint32_t value) {
+static void expect(struct model_lane *lane, uint64_t tick, uint8_t op, uint32_t value)
+{
     if (lane->count == lane->capacity) {
         lane->capacity = lane->capacity * 2 + 64;
         lane->events = realloc(lane->events, lane->capacity * sizeof *lane->events);
@@ -50,11 +52,10 @@ static void expect(struct model_lane *lane, uint64_t tick, uint8_t op, uint32_t 
     lane->events[lane->count++] = (struct model_event){tick, value, op};
 }
 
-static void push(struct model_lane *lane, struct model_call call) {
-    lane->stack[lane->depth++] = call;
-}
+static void push(struct model_lane *lane, struct model_call call) { lane->stack[lane->depth++] = call; }
 
-static uint64_t random_step(struct model *model) {
+static uint64_t random_step(struct model *model)
+{
     switch (random_below(model, 20)) {
     case 0:
         return random_below(model, 100000);
@@ -67,7 +68,8 @@ static uint64_t random_step(struct model *model) {
     }
 }
 
-static void begin_activation(struct model *model, uint32_t activation, struct model_call call) {
+static void begin_activation(struct model *model, uint32_t activation, struct model_call call)
+{
     cr_assert_eq(activation, model->activation_count);
     model->activations = realloc(model->activations, (activation + 1) * sizeof *model->activations);
     model->suspended = realloc(model->suspended, activation + 1);
@@ -76,7 +78,8 @@ static void begin_activation(struct model *model, uint32_t activation, struct mo
     model->activation_count++;
 }
 
-static void write_start(struct model *model, struct model_lane *lane) {
+static void write_start(struct model *model, struct model_lane *lane)
+{
     const uint32_t function = random_below(model, FUNCTIONS);
     const uint32_t activation = cptrace_lane_start(lane->writer, model->tick, function);
     const struct model_call call = {function, activation, model->tick};
@@ -86,7 +89,8 @@ static void write_start(struct model *model, struct model_lane *lane) {
     model->calls++;
 }
 
-static void write_resume(struct model *model, struct model_lane *lane, struct cptrace_writer *writer) {
+static void write_resume(struct model *model, struct model_lane *lane, struct cptrace_writer *writer)
+{
     uint32_t activation = model->activation_count;
     if (activation == 0 || random_below(model, 50) == 0) {
         const uint32_t function = random_below(model, FUNCTIONS);
@@ -96,7 +100,8 @@ static void write_resume(struct model *model, struct model_lane *lane, struct cp
         activation = random_below(model, model->activation_count);
     }
     cptrace_lane_resume(lane->writer, model->tick, activation);
-    if (!model->suspended[activation]) return; /* must be ignored */
+    if (!model->suspended[activation])
+        return; /* must be ignored */
     model->suspended[activation] = false;
     if (model->activations[activation].start_tick == 0)
         model->activations[activation].start_tick = model->tick; /* as far as the file knows */
@@ -104,21 +109,26 @@ static void write_resume(struct model *model, struct model_lane *lane, struct cp
     push(lane, model->activations[activation]);
 }
 
-static void write_suspend(struct model *model, struct model_lane *lane) {
+static void write_suspend(struct model *model, struct model_lane *lane)
+{
     cptrace_lane_suspend(lane->writer, model->tick);
-    if (lane->depth == 0 || lane->stack[lane->depth - 1].activation == CPTRACE_NO_NUMBER) return; /* must be ignored */
+    if (lane->depth == 0 || lane->stack[lane->depth - 1].activation == CPTRACE_NO_NUMBER)
+        return; /* must be ignored */
     model->suspended[lane->stack[--lane->depth].activation] = true;
     expect(lane, model->tick, CPTRACE_OP_SUSPEND, 0);
 }
 
-static void write_pop(struct model *model, struct model_lane *lane, uint8_t op) {
+static void write_pop(struct model *model, struct model_lane *lane, uint8_t op)
+{
     (op == CPTRACE_OP_RETURN ? cptrace_lane_return : cptrace_lane_unwind)(lane->writer, model->tick);
-    if (lane->depth == 0) return; /* must be ignored */
+    if (lane->depth == 0)
+        return; /* must be ignored */
     lane->depth--;
     expect(lane, model->tick, op, 0);
 }
 
-static void write_call(struct model *model, struct model_lane *lane) {
+static void write_call(struct model *model, struct model_lane *lane)
+{
     const uint32_t function = random_below(model, FUNCTIONS);
     cptrace_lane_call(lane->writer, model->tick, function);
     expect(lane, model->tick, CPTRACE_OP_CALL, function);
@@ -126,7 +136,8 @@ static void write_call(struct model *model, struct model_lane *lane) {
     model->calls++;
 }
 
-static void write_random_event(struct model *model, struct cptrace_writer *writer, uint32_t call_bias) {
+static void write_random_event(struct model *model, struct cptrace_writer *writer, uint32_t call_bias)
+{
     struct model_lane *const lane = &model->lanes[random_below(model, LANES)];
     model->tick += random_step(model);
     const uint32_t choice = random_below(model, 100);
@@ -147,7 +158,8 @@ static void write_random_event(struct model *model, struct cptrace_writer *write
     cr_assert_eq(cptrace_lane_depth(lane->writer), lane->depth);
 }
 
-static void check_open(const struct model_lane *lane, const struct cptrace_events *events) {
+static void check_open(const struct model_lane *lane, const struct cptrace_events *events)
+{
     cr_assert_eq(events->open_count, lane->depth);
     for (size_t i = 0; i < lane->depth; i++) {
         cr_assert_eq(events->open[i].function, lane->stack[i].function);
@@ -157,7 +169,8 @@ static void check_open(const struct model_lane *lane, const struct cptrace_event
 }
 
 static void check_event(struct model *model, struct model_lane *lane, const struct cptrace_event *event,
-                        const struct cptrace_activation_start **start) {
+                        const struct cptrace_activation_start **start)
+{
     const struct model_event *const expected = &lane->events[lane->checked++];
     const bool reopened = event->op == CPTRACE_OP_REOPEN;
     cr_assert_eq(event->tick, expected->tick);
@@ -185,7 +198,8 @@ static void check_event(struct model *model, struct model_lane *lane, const stru
     }
 }
 
-static void check_block(struct model *model, const struct cptrace_block *block, struct cptrace_events *events) {
+static void check_block(struct model *model, const struct cptrace_block *block, struct cptrace_events *events)
+{
     struct cptrace_error error = {0};
     cr_assert_eq(cptrace_events_decode(block, events, &error), CPTRACE_OK, "%s", error.message);
     struct model_lane *const lane = &model->lanes[events->lane];
@@ -198,7 +212,8 @@ static void check_block(struct model *model, const struct cptrace_block *block, 
     cr_assert_eq(start, events->starts + events->start_count);
 }
 
-static void run_random(uint64_t seed, uint32_t event_count, uint32_t block_event_count, uint32_t call_bias) {
+static void run_random(uint64_t seed, uint32_t event_count, uint32_t block_event_count, uint32_t call_bias)
+{
     struct model model = {.tick = 1000, .random = seed};
     struct memory_file file;
     struct cptrace_writer *const writer = memory_writer(&file, block_event_count);
@@ -230,7 +245,8 @@ static void run_random(uint64_t seed, uint32_t event_count, uint32_t block_event
     struct cptrace_events events = {0};
     enum cptrace_status status;
     while ((status = cptrace_reader_next(reader, &block, &error)) == CPTRACE_OK)
-        if (block.kind == CPTRACE_BLOCK_EVENTS) check_block(&model, &block, &events);
+        if (block.kind == CPTRACE_BLOCK_EVENTS)
+            check_block(&model, &block, &events);
     cr_assert_eq(status, CPTRACE_END, "%s", error.message);
     size_t damage_count;
     const struct cptrace_damage *const damage = cptrace_reader_damage(reader, &damage_count);
@@ -250,19 +266,14 @@ static void run_random(uint64_t seed, uint32_t event_count, uint32_t block_event
     memory_file_free(&file);
 }
 
-Test(round_trip, shallow_stacks) {
-    run_random(1, 60000, 0, 42);
-}
+Test(round_trip, shallow_stacks) { run_random(1, 60000, 0, 42); }
 
-Test(round_trip, small_blocks) {
+Test(round_trip, small_blocks)
+{
     for (uint64_t seed = 2; seed < 30; seed++)
         run_random(seed, 2000, 1 + (uint32_t)seed % 7, 45);
 }
 
-Test(round_trip, deep_stacks) {
-    run_random(31, 60000, 500, 70);
-}
+Test(round_trip, deep_stacks) { run_random(31, 60000, 500, 70); }
 
-Test(round_trip, nothing_called) {
-    run_random(32, 0, 0, 50);
-}
+Test(round_trip, nothing_called) { run_random(32, 0, 0, 50); }

@@ -17,10 +17,7 @@ struct maker {
     struct cptrace_lane_writer *lane;
 };
 
-static struct cptrace_string text(const char *bytes)
-{
-    return (struct cptrace_string){.bytes = bytes, .length = (uint32_t)strlen(bytes)};
-}
+static struct cptrace_string text(const char *bytes) { return (struct cptrace_string){.bytes = bytes, .length = (uint32_t)strlen(bytes)}; }
 
 static struct cptrace_calibration point_at(uint64_t t)
 {
@@ -31,10 +28,7 @@ static struct cptrace_calibration point_at(uint64_t t)
     };
 }
 
-static uint64_t at(uint64_t t)
-{
-    return TRACE_START_TICK + t;
-}
+static uint64_t at(uint64_t t) { return TRACE_START_TICK + t; }
 
 static void die(const char *what)
 {
@@ -66,9 +60,9 @@ static struct maker begin(const char *folder, const char *name, uint32_t block_e
     if (!maker.writer)
         die(error.message);
     const struct cptrace_pair info[] = {
-        {text("name"), text(name)},       {text("kind"), text("script")},      {text("argv"), text("app.py")},
-        {text("argv"), text("--fast")},   {text("python"), text("3.14.0")},    {text("host"), text("box")},
-        {text("backend"), text("none")},  {text("label:route"), text("/a\"b")},
+        {text("name"), text(name)},      {text("kind"), text("script")},       {text("argv"), text("app.py")},
+        {text("argv"), text("--fast")},  {text("python"), text("3.14.0")},     {text("host"), text("box")},
+        {text("backend"), text("none")}, {text("label:route"), text("/a\"b")},
     };
     cptrace_writer_info(maker.writer, info, sizeof info / sizeof info[0]);
     maker.lane = cptrace_writer_define_lane(maker.writer, 77, text("main"));

@@ -5,11 +5,14 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void require(int condition) {
-    if (!condition) abort();
+static void require(int condition)
+{
+    if (!condition)
+        abort();
 }
 
-static void check_promises(const struct cptrace_events *events) {
+static void check_promises(const struct cptrace_events *events)
+{
     uint64_t tick = events->first_tick;
     size_t depth = events->open_count, starts = 0;
     for (size_t i = 0; i < events->event_count; i++) {
@@ -39,10 +42,12 @@ static void check_promises(const struct cptrace_events *events) {
     require(starts == events->start_count);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
     static struct cptrace_events events;
     struct cptrace_error error;
     const struct cptrace_block block = {.kind = CPTRACE_BLOCK_EVENTS, .content = data, .content_bytes = size};
-    if (size > 0 && cptrace_events_decode(&block, &events, &error) == CPTRACE_OK) check_promises(&events);
+    if (size > 0 && cptrace_events_decode(&block, &events, &error) == CPTRACE_OK)
+        check_promises(&events);
     return 0;
 }

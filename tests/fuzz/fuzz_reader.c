@@ -15,34 +15,41 @@ struct image {
     size_t length, position;
 };
 
-static int64_t image_read(void *context, void *buffer, size_t capacity) {
+static int64_t image_read(void *context, void *buffer, size_t capacity)
+{
     struct image *const image = context;
     size_t count = image->length - image->position;
-    if (count > capacity) count = capacity;
+    if (count > capacity)
+        count = capacity;
     memcpy(buffer, image->bytes + image->position, count);
     image->position += count;
     return (int64_t)count;
 }
 
-static void append_frame(struct image *image, const uint8_t *content, size_t length) {
+static void append_frame(struct image *image, const uint8_t *content, size_t length)
+{
     static ZSTD_CCtx *compressor;
     if (!compressor) {
         compressor = ZSTD_createCCtx();
         ZSTD_CCtx_setParameter(compressor, ZSTD_c_checksumFlag, 1);
     }
     const size_t size = ZSTD_compress2(compressor, image->bytes + image->length, FILE_MAX - image->length, content, length);
-    if (!ZSTD_isError(size)) image->length += size;
+    if (!ZSTD_isError(size))
+        image->length += size;
 }
 
-static void build(struct image *image, const uint8_t *data, size_t size) {
+static void build(struct image *image, const uint8_t *data, size_t size)
+{
     image->length = image->position = 0;
     while (size >= 3) {
         size_t length = data[0] | (size_t)data[1] << 8;
         const int is_content = data[2] & 1;
         data += 3;
         size -= 3;
-        if (length > size) length = size;
-        if (length > FILE_MAX - image->length) return;
+        if (length > size)
+            length = size;
+        if (length > FILE_MAX - image->length)
+            return;
         if (is_content) {
             append_frame(image, data, length);
         } else {
@@ -55,14 +62,16 @@ static void build(struct image *image, const uint8_t *data, size_t size) {
 }
 
 /* Every byte of every string, so that a sanitizer sees what points nowhere. */
-static unsigned touch(struct cptrace_string string) {
+static unsigned touch(struct cptrace_string string)
+{
     unsigned sum = 0;
     for (uint32_t i = 0; i < string.length; i++)
         sum += (unsigned char)string.bytes[i];
     return sum;
 }
 
-static unsigned touch_all(const struct cptrace_reader *reader) {
+static unsigned touch_all(const struct cptrace_reader *reader)
+{
     const struct cptrace_definitions *const definitions = cptrace_reader_definitions(reader);
     unsigned sum = 0;
     size_t count;
@@ -70,7 +79,8 @@ static unsigned touch_all(const struct cptrace_reader *reader) {
         sum += touch(definitions->files[i].path);
     for (size_t i = 0; i < definitions->function_count; i++) {
         const struct cptrace_function_definition *const function = &definitions->functions[i];
-        if (function->file != CPTRACE_NO_NUMBER && function->file >= definitions->file_count) abort();
+        if (function->file != CPTRACE_NO_NUMBER && function->file >= definitions->file_count)
+            abort();
         sum += touch(function->qualified_name) + touch(function->module) + touch(function->library);
     }
     for (size_t i = 0; i < definitions->lane_count; i++)
@@ -86,7 +96,8 @@ static unsigned touch_all(const struct cptrace_reader *reader) {
     return sum;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
     static struct image image;
     static struct cptrace_events events;
     static volatile unsigned sink;
@@ -94,7 +105,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct cptrace_block block;
     struct cptrace_error error;
     build(&image, data, size);
-    if (cptrace_reader_open_source((struct cptrace_source){image_read, &image}, &reader, &error) != CPTRACE_OK) return 0;
+    if (cptrace_reader_open_source((struct cptrace_source){image_read, &image}, &reader, &error) != CPTRACE_OK)
+        return 0;
     while (cptrace_reader_next(reader, &block, &error) == CPTRACE_OK)
         if (block.kind == CPTRACE_BLOCK_EVENTS && cptrace_events_decode(&block, &events, &error) != CPTRACE_OK)
             cptrace_reader_report_damage(reader, &block, &error);

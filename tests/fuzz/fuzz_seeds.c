@@ -6,7 +6,8 @@
 #include "memory_file.h"
 #include "spec_example.h"
 
-static void save(const char *folder, const char *part, int number, const uint8_t *bytes, size_t length) {
+static void save(const char *folder, const char *part, int number, const uint8_t *bytes, size_t length)
+{
     char path[1024];
     snprintf(path, sizeof path, "%s/%s/%03d", folder, part, number);
     FILE *const out = fopen(path, "wb");
@@ -17,7 +18,8 @@ static void save(const char *folder, const char *part, int number, const uint8_t
 }
 
 /* A piece of the input of fuzz_reader. */
-static size_t put_piece(uint8_t *to, const uint8_t *bytes, size_t length, int is_content) {
+static size_t put_piece(uint8_t *to, const uint8_t *bytes, size_t length, int is_content)
+{
     to[0] = (uint8_t)length;
     to[1] = (uint8_t)(length >> 8);
     to[2] = (uint8_t)is_content;
@@ -25,7 +27,8 @@ static size_t put_piece(uint8_t *to, const uint8_t *bytes, size_t length, int is
     return length + 3;
 }
 
-static void write_small(struct memory_file *file, uint32_t block_event_count) {
+static void write_small(struct memory_file *file, uint32_t block_event_count)
+{
     struct cptrace_writer *const writer = memory_writer(file, block_event_count);
     define_functions(writer, 200);
     cptrace_writer_define_task(writer, text("Task-1"), 0, CPTRACE_NO_NUMBER);
@@ -39,13 +42,15 @@ static void write_small(struct memory_file *file, uint32_t block_event_count) {
         cptrace_lane_suspend(lane, 1002 + i * i * 30);
         cptrace_lane_resume(lanes[i % 3 == 0], 1003 + i * i * 30, activation);
         cptrace_lane_throw(lane, 1004 + i * i * 30);
-        if (i % 3) cptrace_lane_unwind(lane, 1005 + i * i * 30);
+        if (i % 3)
+            cptrace_lane_unwind(lane, 1005 + i * i * 30);
     }
     cptrace_writer_finish(writer, (struct cptrace_calibration){1 << 20, 1 << 23, 9}, NULL, 0, NULL);
     cptrace_writer_free(writer);
 }
 
-static void save_seeds(const char *folder, int number, struct memory_file *file) {
+static void save_seeds(const char *folder, int number, struct memory_file *file)
+{
     uint8_t *const input = malloc(file->length * 40 + 4096);
     size_t length = put_piece(input, file->bytes, 80, 0);
     uint64_t end = 80;
@@ -56,7 +61,8 @@ static void save_seeds(const char *folder, int number, struct memory_file *file)
     while (cptrace_reader_next(reader, &block, NULL) == CPTRACE_OK) {
         length += put_piece(input + length, block.content, block.content_bytes, 1);
         end = block.offset + block.compressed_bytes;
-        if (block.kind == CPTRACE_BLOCK_EVENTS) save(folder, "events", number * 100 + events++, block.content, block.content_bytes);
+        if (block.kind == CPTRACE_BLOCK_EVENTS)
+            save(folder, "events", number * 100 + events++, block.content, block.content_bytes);
     }
     cptrace_reader_close(reader);
     length += put_piece(input + length, file->bytes + end, file->length - end, 0);
@@ -65,9 +71,11 @@ static void save_seeds(const char *folder, int number, struct memory_file *file)
     memory_file_free(file);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     struct memory_file file;
-    if (argc != 2) return 2;
+    if (argc != 2)
+        return 2;
     write_spec_example(&file);
     save_seeds(argv[1], 0, &file);
     write_small(&file, 0);

@@ -44,11 +44,11 @@ enum cptrace_block_kind {
 struct cptrace_block {
     uint8_t kind;
     uint32_t sequence;
-    uint64_t offset;          /* of its frame in the file */
+    uint64_t offset; /* of its frame in the file */
     uint64_t compressed_bytes;
-    const uint8_t *content;   /* decompressed, from its kind byte on */
+    const uint8_t *content; /* decompressed, from its kind byte on */
     size_t content_bytes;
-    uint32_t missing_before;  /* blocks lost since the block before, by sequence */
+    uint32_t missing_before; /* blocks lost since the block before, by sequence */
 };
 
 /* A decoded event: 16 bytes. value is the function for CALL, the activation for START, RESUME, REOPEN; else 0. */
@@ -181,7 +181,8 @@ struct cptrace_block_buffer {
     void *decompressor;
 };
 enum cptrace_status cptrace_reader_read_block(const struct cptrace_reader *reader, const struct cptrace_block_entry *entry,
-                                              struct cptrace_block_buffer *buffer, struct cptrace_block *block, struct cptrace_error *error);
+                                              struct cptrace_block_buffer *buffer, struct cptrace_block *block,
+                                              struct cptrace_error *error);
 void cptrace_block_buffer_free(struct cptrace_block_buffer *buffer);
 
 /* Records that a block which next returned did not decode, so that it counts as damage. */

@@ -19,14 +19,14 @@ extern "C" {
 #endif
 
 enum cptrace_ring_op {
-    CPTRACE_RING_CALL = 1,    /* operand of all but DEFINE: the process-wide function number */
+    CPTRACE_RING_CALL = 1, /* operand of all but DEFINE: the process-wide function number */
     CPTRACE_RING_RETURN = 2,
     CPTRACE_RING_UNWIND = 3,
     CPTRACE_RING_SUSPEND = 4,
-    CPTRACE_RING_START = 5,   /* + frame address */
-    CPTRACE_RING_RESUME = 6,  /* + frame address */
-    CPTRACE_RING_THROW = 7,   /* + frame address: resumed by an exception */
-    CPTRACE_RING_DEFINE = 8,  /* operand: byte length of the struct cptrace_ring_function that follows */
+    CPTRACE_RING_START = 5,  /* + frame address */
+    CPTRACE_RING_RESUME = 6, /* + frame address */
+    CPTRACE_RING_THROW = 7,  /* + frame address: resumed by an exception */
+    CPTRACE_RING_DEFINE = 8, /* operand: byte length of the struct cptrace_ring_function that follows */
 };
 
 struct cptrace_ring_slot {
@@ -43,7 +43,7 @@ struct cptrace_ring {
     uint32_t file_id; /* of the trace */
     uint32_t lane;    /* numbered in the order in which threads joined the run */
     uint64_t os_thread_id;
-    uint64_t capacity_slots; /* a power of two */
+    uint64_t capacity_slots;                 /* a power of two */
     char thread_name[CPTRACE_RING_NAME_MAX]; /* NUL-terminated UTF-8 */
     uint8_t unused_1[160];
     _Atomic uint64_t head; /* slots produced; stored after the slots themselves. Alone on its cache line */
@@ -62,7 +62,7 @@ static inline struct cptrace_ring_slot *cptrace_ring_slots(struct cptrace_ring *
 struct cptrace_ring_function {
     uint32_t number; /* process-wide */
     uint32_t line;
-    uint64_t file_size_bytes, file_mtime_ns; /* 0: unknown */
+    uint64_t file_size_bytes, file_mtime_ns;                                /* 0: unknown */
     uint16_t qualified_name_bytes, module_bytes, library_bytes, path_bytes; /* no path: no file */
     uint8_t category, flags;
     uint8_t reserved[6];
