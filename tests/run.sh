@@ -45,6 +45,11 @@ summary() {
 
 c_tests() {
   step "C build (ASan, UBSan)" build_preset dev && step "C and command line tests" ctest --preset dev
+  step "Ring and drainer (TSan)" race_tests
+}
+
+race_tests() {
+  cmake --preset tsan && cmake --build --preset tsan --target race_recorder && ctest --preset tsan
 }
 
 build_preset() {

@@ -15,7 +15,6 @@
 struct rec_run {
     uint32_t pid;
     const void *owner;      /* what was decorated: a call of it within its own run starts no other */
-    struct rec_run *parent; /* the run around it, while that lives; not owned */
     bool is_open;
     atomic_bool has_failed;
     char error[REC_RUN_ERROR_MAX]; /* the first thing that went wrong, for one warning */

@@ -23,7 +23,7 @@ from pathlib import Path
 
 BIN = Path(sys.executable).parent
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-SIZES = {"ast_roundtrip": 6, "json_pure": 4000, "asyncio_tree": 7, "tokenize_difflib": 1500, "quickstart": 20}
+SIZES = {"ast_roundtrip": 6, "json_pure": 4000, "asyncio_tree": 7, "tokenize_difflib": 1500}  # quickstart mostly sleeps
 MODES = ("plain", "cProfile", "callprofiler")
 
 

@@ -1,0 +1,12 @@
+# The parts of the recorder that need no interpreter, under threads. They need Python's headers.
+find_package(Python 3.9 COMPONENTS Interpreter Development.Module)
+if(Python_Development.Module_FOUND AND NOT WIN32)
+  set(recorder_sources "${CMAKE_CURRENT_SOURCE_DIR}/../../recorder/src")
+  add_executable(race_recorder race_recorder.c
+    ${recorder_sources}/lane.c ${recorder_sources}/run.c ${recorder_sources}/drainer.c
+    ${recorder_sources}/clock.c ${recorder_sources}/platform_posix.c)
+  target_include_directories(race_recorder PRIVATE "${recorder_sources}")
+  target_include_directories(race_recorder SYSTEM PRIVATE ${Python_INCLUDE_DIRS})
+  target_link_libraries(race_recorder PRIVATE cptrace pthread)
+  add_test(NAME race_recorder COMMAND race_recorder)
+endif()
