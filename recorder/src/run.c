@@ -330,6 +330,11 @@ static bool fill(struct rec_run *run, const struct rec_run_options *options, cha
         snprintf(error, REC_RUN_ERROR_MAX, "%s: %s", run->part_path ? run->part_path : run->folder, strerror(status));
         return false;
     }
+    /* The ring of this thread first: the run's clock starts with the writer, and what is slow shall lie before that. */
+    if (!rec_run_lane(run, &rec_this_thread)) {
+        snprintf(error, REC_RUN_ERROR_MAX, "%s", run->error[0] ? run->error : "no memory");
+        return false;
+    }
     struct cptrace_error writer_error = {0};
     if (!create_writer(run, options, &writer_error)) {
         snprintf(error, REC_RUN_ERROR_MAX, "%s: %s", run->part_path, writer_error.message[0] ? writer_error.message : "no memory");
@@ -337,7 +342,7 @@ static bool fill(struct rec_run *run, const struct rec_run_options *options, cha
     }
     status = rec_drainer_add(run);
     if (status)
-        snprintf(error, REC_RUN_ERROR_MAX, "cannot start the drainer thread: %s", strerror(status));
+        snprintf(error, REC_RUN_ERROR_MAX, "%s", strerror(status));
     return status == 0;
 }
 
@@ -372,7 +377,8 @@ static struct cptrace_pair text_pair(const char *key, const char *value)
 static void finish_writing(struct rec_run *run, const char *outcome)
 {
     for (struct rec_lane *lane = run->lanes; lane; lane = lane->next_of_run)
-        drain(run, lane);
+        if (used_slots(lane) > 0)
+            drain(run, lane);
     if (atomic_load(&run->has_failed))
         return;
     char helped[24], repaired[24];
