@@ -4,6 +4,7 @@
 #define REC_EVENTS_H
 
 #include "adopt.h"
+#include "callable.h"
 #include "clock.h"
 #include "function.h"
 #include "lane.h"

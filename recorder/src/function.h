@@ -47,8 +47,25 @@ static inline struct rec_function *rec_function_of_code(PyCodeObject *code)
     return rec_function_of_code_slow(code);
 }
 
-/* The function of a C callable, made when it is new. NULL for what is no call of C code: Python functions, bound methods of them, instances
- * with a Python __call__. */
-struct rec_function *rec_function_of_callable(PyObject *callable);
+/* ---- for what makes functions of other things than code ---- */
+
+#define REC_QUALIFIED_NAME_MAX 1000
+#define REC_MODULE_MAX 500
+#define REC_PATH_MAX 4096
+
+struct rec_function_names {
+    const char *qualified_name, *module, *path; /* UTF-8; longer ones are cut. No path: empty */
+    uint32_t line;                              /* 0: none */
+    uint8_t flags;                              /* enum cptrace_function_flags */
+};
+
+/* A numbered function with its definition; the one hidden function when the class says so. NULL: no memory. */
+struct rec_class;
+struct rec_function *rec_function_make(const struct rec_function_names *names, const struct rec_class *class);
+void rec_function_free(void *function); /* NULL and the hidden function are fine */
+
+/* UTF-8 of a str, kept alive by it, or written to scratch (surrogates of undecodable file names as their bytes). Empty for anything else.
+ */
+const char *rec_utf8_of(PyObject *text, char *scratch, size_t capacity);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "adopt.h"
 #include "backend.h"
+#include "callable.h"
 #include "classify.h"
 #include "clock.h"
 #include "driver.h"
@@ -52,8 +53,8 @@ static int start(PyObject *module)
 {
     rec_clock_choose();
     rec_run_variable = PyContextVar_New("callprofiler_run", NULL);
-    if (!rec_run_variable || rec_threads_start() != 0 || rec_function_table_start() < 0 || rec_backend_start() < 0 ||
-        rec_driver_start() < 0)
+    if (!rec_run_variable || rec_threads_start() != 0 || rec_function_table_start() < 0 || rec_callable_table_start() < 0 ||
+        rec_backend_start() < 0 || rec_driver_start() < 0)
         return -1;
     if (PyModule_AddStringConstant(module, "backend", rec_backend_name) < 0 ||
         PyModule_AddStringConstant(module, "clock", rec_clock_name()) < 0 || PyModule_AddIntConstant(module, "CALL", REC_RUN_CALL) < 0 ||

@@ -33,7 +33,7 @@ void rec_run_fail(struct rec_run *run, const char *what, const char *why)
 
 static int append_to_part(void *context, const void *bytes, size_t length)
 {
-    return rec_file_append(((struct rec_run *)context)->part_file, bytes, length);
+    return rec_file_append(((struct rec_run *)context)->files.part_file, bytes, length);
 }
 
 /* With run->mutex held. */
@@ -52,7 +52,7 @@ static void drain(struct rec_run *run, struct rec_lane *lane)
     if (status == CPTRACE_OK)
         cptrace_ring_release(lane->ring, consumed);
     else
-        rec_run_fail(run, run->part_path, error.message[0] ? error.message : cptrace_status_name(status));
+        rec_run_fail(run, run->files.part_path, error.message[0] ? error.message : cptrace_status_name(status));
 }
 
 static uint64_t used_slots(const struct rec_lane *lane)
@@ -77,7 +77,7 @@ static size_t ring_bytes(uint64_t slot_count) { return CPTRACE_RING_HEADER_BYTES
 static int map_ring(struct rec_run *run, uint64_t slot_count, struct cptrace_ring **ring)
 {
     void *address;
-    int status = rec_map_shared(run->ring_file, run->ring_file_bytes, ring_bytes(slot_count), &address);
+    int status = rec_map_shared(run->files.ring_file, run->ring_file_bytes, ring_bytes(slot_count), &address);
     if (status)
         return status;
     run->ring_file_bytes += ring_bytes(slot_count);
@@ -146,7 +146,7 @@ struct rec_lane *rec_run_lane(struct rec_run *run, struct rec_thread *thread)
     struct cptrace_ring *ring = NULL;
     int status = map_ring(run, FIRST_RING_SLOTS, &ring);
     if (status)
-        rec_run_fail(run, run->ring_path, strerror(status));
+        rec_run_fail(run, run->files.ring_path, strerror(status));
     else {
         lane->may_grow = true;
         ring->lane = lane->number = run->lane_count++;
@@ -168,121 +168,6 @@ struct rec_lane *rec_run_lane(struct rec_run *run, struct rec_thread *thread)
         return NULL;
     }
     return lane;
-}
-
-/* ---- files ---- */
-
-static char *format_path(const char *folder, const char *name, const char *stamp, unsigned attempt)
-{
-    size_t capacity = strlen(folder) + strlen(name) + strlen(stamp) + 40;
-    char *path = malloc(capacity);
-    if (path && attempt < 2)
-        snprintf(path, capacity, "%s/%s_%s.cptrace", folder, name, stamp);
-    else if (path)
-        snprintf(path, capacity, "%s/%s_%s_%u.cptrace", folder, name, stamp, attempt);
-    return path;
-}
-
-static char *with_suffix(const char *path, const char *suffix)
-{
-    size_t length = strlen(path), extra = strlen(suffix) + 1;
-    char *joined = malloc(length + extra);
-    if (joined) {
-        memcpy(joined, path, length);
-        memcpy(joined + length, suffix, extra);
-    }
-    return joined;
-}
-
-static void free_paths(struct rec_run *run)
-{
-    free(run->final_path);
-    free(run->part_path);
-    free(run->ring_path);
-    run->final_path = run->part_path = run->ring_path = NULL;
-}
-
-/* Where the search for a free name begins: after the name that this process took last, if that was the same one. A function that runs a
- * thousand times a second would otherwise look at all names before. */
-static unsigned first_attempt(const char *folder, const char *name, const char *stamp, unsigned taken)
-{
-    static char last[512];
-    static unsigned last_attempt;
-    char now[sizeof last];
-    snprintf(now, sizeof now, "%s/%s/%s", stamp, name, folder);
-    if (taken) {
-        memcpy(last, now, sizeof last);
-        last_attempt = taken;
-    }
-    return strcmp(now, last) == 0 ? last_attempt + 1 : 1;
-}
-
-static int create_part(struct rec_run *run)
-{
-    if (rec_file_exists(run->final_path))
-        return EEXIST;
-    int status = rec_file_create_new(run->part_path, &run->part_file);
-    if (status != ENOENT)
-        return status;
-    status = rec_directory_create(run->folder);
-    return status ? status : rec_file_create_new(run->part_path, &run->part_file);
-}
-
-/* Takes the first free name: neither the final nor the unfinished file exists. 0 or an errno value. */
-static int create_files(struct rec_run *run, const char *name)
-{
-    char stamp[32];
-    time_t now = (time_t)(rec_platform_utc_ns() / 1000000000u);
-    struct tm local;
-    localtime_r(&now, &local);
-    strftime(stamp, sizeof stamp, "%Y%m%d_%H%M%S", &local);
-    unsigned attempt = first_attempt(run->folder, name, stamp, 0);
-    int status = EEXIST;
-    for (; status == EEXIST; attempt++) {
-        free_paths(run);
-        run->final_path = format_path(run->folder, name, stamp, attempt);
-        run->part_path = run->final_path ? with_suffix(run->final_path, ".part") : NULL;
-        run->ring_path = run->final_path ? with_suffix(run->final_path, ".ring") : NULL;
-        if (!run->part_path || !run->ring_path)
-            return ENOMEM;
-        status = create_part(run);
-    }
-    if (status)
-        return status;
-    first_attempt(run->folder, name, stamp, attempt - 1);
-    status = rec_file_create_new(run->ring_path, &run->ring_file);
-    if (status == EEXIST) /* left by a dead run whose .part was taken away */
-        status = rec_file_remove(run->ring_path) ? EEXIST : rec_file_create_new(run->ring_path, &run->ring_file);
-    return status;
-}
-
-/* Gives the whole file its name; another process may have taken it meanwhile: then the next one. */
-static int publish(struct rec_run *run)
-{
-    int status = rec_file_publish(run->part_path, run->final_path);
-    size_t stem = strlen(run->final_path) - strlen(".cptrace");
-    for (unsigned attempt = 2; status == EEXIST && attempt < 1000000; attempt++) {
-        char *other = malloc(stem + 40);
-        if (!other)
-            return ENOMEM;
-        snprintf(other, stem + 40, "%.*s_%u.cptrace", (int)stem, run->final_path, attempt);
-        status = rec_file_publish(run->part_path, other);
-        if (status == 0) {
-            free(run->final_path);
-            run->final_path = other;
-        } else
-            free(other);
-    }
-    return status;
-}
-
-static void close_files(struct rec_run *run)
-{
-    if (run->part_file >= 0)
-        rec_file_close(run->part_file);
-    if (run->ring_file >= 0)
-        rec_file_close(run->ring_file);
-    run->part_file = run->ring_file = -1;
 }
 
 static void free_lanes(struct rec_run *run)
@@ -320,14 +205,13 @@ static bool create_writer(struct rec_run *run, const struct rec_run_options *opt
 static bool fill(struct rec_run *run, const struct rec_run_options *options, char error[REC_RUN_ERROR_MAX])
 {
     run->mutex = rec_mutex_create();
-    run->folder = strdup(options->folder);
-    if (!run->mutex || !run->folder) {
+    if (!run->mutex) {
         snprintf(error, REC_RUN_ERROR_MAX, "no memory");
         return false;
     }
-    int status = create_files(run, options->name);
+    int status = rec_trace_files_create(&run->files, options->folder, options->name);
     if (status) {
-        snprintf(error, REC_RUN_ERROR_MAX, "%s: %s", run->part_path ? run->part_path : run->folder, strerror(status));
+        snprintf(error, REC_RUN_ERROR_MAX, "%s: %s", run->files.part_path ? run->files.part_path : options->folder, strerror(status));
         return false;
     }
     /* The ring of this thread first: the run's clock starts with the writer, and what is slow shall lie before that. */
@@ -337,7 +221,7 @@ static bool fill(struct rec_run *run, const struct rec_run_options *options, cha
     }
     struct cptrace_error writer_error = {0};
     if (!create_writer(run, options, &writer_error)) {
-        snprintf(error, REC_RUN_ERROR_MAX, "%s: %s", run->part_path, writer_error.message[0] ? writer_error.message : "no memory");
+        snprintf(error, REC_RUN_ERROR_MAX, "%s: %s", run->files.part_path, writer_error.message[0] ? writer_error.message : "no memory");
         return false;
     }
     status = rec_drainer_add(run);
@@ -353,7 +237,7 @@ struct rec_run *rec_run_open(const struct rec_run_options *options, char error[R
         snprintf(error, REC_RUN_ERROR_MAX, "no memory");
         return NULL;
     }
-    run->part_file = run->ring_file = -1;
+    run->files.part_file = run->files.ring_file = -1;
     run->owner = options->owner;
     run->pid = rec_platform_pid();
     do
@@ -388,7 +272,7 @@ static void finish_writing(struct rec_run *run, const char *outcome)
                                          text_pair("repaired_calls", repaired)};
     struct cptrace_error error = {0};
     if (cptrace_writer_finish(run->writer, rec_clock_calibrate(), pairs, sizeof pairs / sizeof *pairs, &error) != CPTRACE_OK)
-        rec_run_fail(run, run->part_path, error.message);
+        rec_run_fail(run, run->files.part_path, error.message);
 }
 
 int rec_run_close(struct rec_run *run, const char *outcome)
@@ -402,13 +286,13 @@ int rec_run_close(struct rec_run *run, const char *outcome)
     rec_mutex_lock(run->mutex);
     finish_writing(run, outcome);
     rec_mutex_unlock(run->mutex);
-    close_files(run);
+    rec_trace_files_close(&run->files);
     if (!atomic_load(&run->has_failed)) {
-        int status = publish(run);
+        int status = rec_trace_files_publish(&run->files);
         if (status)
-            rec_run_fail(run, run->final_path, strerror(status));
+            rec_run_fail(run, run->files.final_path, strerror(status));
         else
-            rec_file_remove(run->ring_path);
+            rec_file_remove(run->files.ring_path);
     }
     free_lanes(run);
     return atomic_load(&run->has_failed) ? -1 : 0;
@@ -420,11 +304,7 @@ void rec_run_discard(struct rec_run *run)
         run->is_open = false;
         rec_drainer_remove(run);
     }
-    if (run->part_file >= 0)
-        rec_file_remove(run->part_path);
-    if (run->ring_file >= 0)
-        rec_file_remove(run->ring_path);
-    close_files(run);
+    rec_trace_files_remove(&run->files);
     rec_run_free(run);
 }
 
@@ -436,8 +316,7 @@ void rec_run_free(struct rec_run *run)
     cptrace_transcoder_free(run->transcoder);
     cptrace_writer_free(run->writer);
     rec_mutex_free(run->mutex);
-    free_paths(run);
-    free(run->folder);
+    rec_trace_files_free(&run->files);
     free(run);
 }
 
@@ -445,8 +324,8 @@ void rec_run_abandon_all_after_fork(void)
 {
     for (struct rec_run *run = rec_open_runs; run; run = run->next_open) {
         run->is_open = false;
-        close_files(run);  /* our copies of the descriptors; the parent's stay open */
-        run->lanes = NULL; /* the mappings are the parent's: they stay untouched until this process ends */
+        rec_trace_files_close(&run->files); /* our copies of the descriptors; the parent's stay open */
+        run->lanes = NULL;                  /* the mappings are the parent's: they stay untouched until this process ends */
         run->mutex = NULL;
     }
 }

@@ -9,18 +9,18 @@
 #include "cptrace/writer.h"
 #include "lane.h"
 #include "platform.h"
+#include "trace_files.h"
 
 #define REC_RUN_ERROR_MAX 300
 
 struct rec_run {
     uint32_t pid;
-    const void *owner;      /* what was decorated: a call of it within its own run starts no other */
+    const void *owner; /* what was decorated: a call of it within its own run starts no other */
     bool is_open;
     atomic_bool has_failed;
     char error[REC_RUN_ERROR_MAX]; /* the first thing that went wrong, for one warning */
 
-    char *folder, *final_path, *part_path, *ring_path;
-    int part_file, ring_file; /* -1: closed */
+    struct rec_trace_files files;
     uint64_t ring_file_bytes;
     uint32_t file_id;
     uint8_t run_id[16];
@@ -47,7 +47,7 @@ struct rec_run_options {
 struct rec_run *rec_run_open(const struct rec_run_options *options, char error[REC_RUN_ERROR_MAX]);
 
 /* Ends the run: drains, writes the end and publishes the file. 0, or -1 with run->error set. The file that was saved (or the .part that
- * remains) is run->final_path / part_path. Closing twice is fine. */
+ * remains) is run->files.final_path / part_path. Closing twice is fine. */
 int rec_run_close(struct rec_run *run, const char *outcome);
 void rec_run_free(struct rec_run *run); /* closed before */
 

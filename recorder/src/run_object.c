@@ -171,7 +171,7 @@ static void forget_open(const struct rec_run_object *self)
 
 static void tell_saved(struct rec_run_object *self)
 {
-    self->path = PyUnicode_DecodeFSDefault(self->run->final_path);
+    self->path = PyUnicode_DecodeFSDefault(self->run->files.final_path);
     rec_thread_mute(&rec_this_thread);
     PyObject *told = self->path ? PyObject_CallMethod(self->settings, "saved", "O", self->path) : NULL;
     rec_thread_unmute(&rec_this_thread);

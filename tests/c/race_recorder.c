@@ -110,8 +110,8 @@ int main(void)
         pthread_join(threads[i], NULL);
     rec_drainer_pause();
     REQUIRE(rec_run_close(run, "returned") == 0);
-    check_file(run->final_path);
-    remove(run->final_path);
+    check_file(run->files.final_path);
+    remove(run->files.final_path);
     rec_run_free(run);
     REQUIRE(rmdir(folder) == 0);
     printf("%d events, all there\n", 2 * THREADS * CALLS_PER_THREAD);

@@ -1,0 +1,252 @@
+/* C functions, methods and types that are called: named once, found again by what stays the same of them. */
+#include "callable.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "classify.h"
+#include "cptrace/ring.h"
+
+/* By method definition (one per C function, however many bound objects there are) or by type. Open addressing; never shrinks. */
+struct callable_entry {
+    const void *key;
+    struct rec_function *function;
+};
+
+static struct callable_entry *callables;
+static size_t callable_capacity, callable_count;
+
+#define RECENT_COUNT 1024
+static struct callable_entry recent[RECENT_COUNT]; /* direct-mapped, in front of the table */
+
+static size_t key_hash(const void *key) { return (size_t)(((uintptr_t)key >> 4) * UINT64_C(0x9E3779B97F4A7C15) >> 32); }
+
+static struct callable_entry *find_callable(const void *key)
+{
+    size_t mask = callable_capacity - 1;
+    size_t i = key_hash(key) & mask;
+    while (callables[i].key && callables[i].key != key)
+        i = (i + 1) & mask;
+    return &callables[i];
+}
+
+static bool grow_callables(void)
+{
+    struct callable_entry *old = callables;
+    size_t old_capacity = callable_capacity;
+    size_t capacity = old_capacity ? old_capacity * 2 : 1024;
+    struct callable_entry *larger = calloc(capacity, sizeof *larger);
+    if (!larger)
+        return false;
+    callables = larger;
+    callable_capacity = capacity;
+    for (size_t i = 0; i < old_capacity; i++)
+        if (old[i].key)
+            *find_callable(old[i].key) = old[i];
+    free(old);
+    return true;
+}
+
+/* A heap type is about to die: its address may become another's. The entry stays with its key, and is made anew when used again. */
+static void forget_callable(const void *key)
+{
+    struct callable_entry *entry = find_callable(key);
+    if (!entry->key)
+        return;
+    rec_function_free(entry->function);
+    entry->function = NULL;
+    struct callable_entry *cached = &recent[key_hash(key) % RECENT_COUNT];
+    if (cached->key == key)
+        *cached = (struct callable_entry){0};
+}
+
+static PyObject *on_type_death(PyObject *key, PyObject *weak_reference)
+{
+    forget_callable(PyLong_AsVoidPtr(key));
+    Py_DECREF(weak_reference); /* the reference that watch_type left for us */
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef type_death_definition = {"_type_death", on_type_death, METH_O, NULL};
+
+static bool watch_type(PyTypeObject *type)
+{
+    if (!(type->tp_flags & Py_TPFLAGS_HEAPTYPE))
+        return true;
+    PyObject *key = PyLong_FromVoidPtr(type);
+    PyObject *callback = key ? PyCFunction_New(&type_death_definition, key) : NULL;
+    PyObject *reference = callback ? PyWeakref_NewRef((PyObject *)type, callback) : NULL; /* released in on_type_death */
+    Py_XDECREF(callback);
+    Py_XDECREF(key);
+    return reference != NULL;
+}
+
+static const char *unqualified(const char *tp_name)
+{
+    const char *dot = strrchr(tp_name, '.');
+    return dot ? dot + 1 : tp_name;
+}
+
+static PyObject *dict_of(PyTypeObject *type) { return type->tp_flags & Py_TPFLAGS_HEAPTYPE ? type->tp_dict : NULL; }
+
+static const char *type_name(PyTypeObject *type, char *scratch, size_t capacity)
+{
+    if (type->tp_flags & Py_TPFLAGS_HEAPTYPE)
+        return rec_utf8_of(((PyHeapTypeObject *)type)->ht_qualname, scratch, capacity);
+    return unqualified(type->tp_name);
+}
+
+/* The module of a type, into `module`. */
+static void type_module(PyTypeObject *type, char *module, size_t capacity)
+{
+    PyObject *dict = dict_of(type);
+    PyObject *found = dict ? PyDict_GetItemString(dict, "__module__") : NULL;
+    if (found && PyUnicode_Check(found)) {
+        const char *text = rec_utf8_of(found, module, capacity);
+        if (text != module)
+            snprintf(module, capacity, "%s", text);
+        return;
+    }
+    const char *dot = strrchr(type->tp_name, '.');
+    snprintf(module, capacity, "%.*s", dot ? (int)(dot - type->tp_name) : 8, dot ? type->tp_name : "builtins");
+}
+
+/* The class in whose table a method stands: `self` may be an instance of a subclass. */
+static PyTypeObject *defining_type(PyTypeObject *type, const PyMethodDef *method)
+{
+    PyObject *mro = type->tp_mro;
+    for (Py_ssize_t i = 0; mro && i < PyTuple_GET_SIZE(mro); i++) {
+        PyTypeObject *base = (PyTypeObject *)PyTuple_GET_ITEM(mro, i);
+        for (const PyMethodDef *at = base->tp_methods; at && at->ml_name; at++)
+            if (at == method)
+                return base;
+    }
+    return type;
+}
+
+struct callable_names {
+    char qualified_name[REC_QUALIFIED_NAME_MAX];
+    char module[REC_MODULE_MAX];
+};
+
+static void name_method(struct callable_names *names, PyTypeObject *type, const char *method)
+{
+    char scratch[REC_QUALIFIED_NAME_MAX / 2];
+    snprintf(names->qualified_name, sizeof names->qualified_name, "%s.%s", type_name(type, scratch, sizeof scratch), method);
+    type_module(type, names->module, sizeof names->module);
+}
+
+static void name_builtin(struct callable_names *names, PyCFunctionObject *function)
+{
+    PyObject *self = function->m_self;
+    if (self && !PyModule_Check(self)) {
+        PyTypeObject *type = PyType_Check(self) ? (PyTypeObject *)self : Py_TYPE(self);
+        if (defining_type(type, function->m_ml) != type || !function->m_module) {
+            name_method(names, defining_type(type, function->m_ml), function->m_ml->ml_name);
+            return;
+        }
+    }
+    snprintf(names->qualified_name, sizeof names->qualified_name, "%s", function->m_ml->ml_name);
+    char scratch[REC_MODULE_MAX];
+    if (function->m_module && PyUnicode_Check(function->m_module))
+        snprintf(names->module, sizeof names->module, "%s", rec_utf8_of(function->m_module, scratch, sizeof scratch));
+    else
+        snprintf(names->module, sizeof names->module, "builtins");
+}
+
+static void name_callable(struct callable_names *names, PyObject *callable)
+{
+    PyTypeObject *type = Py_TYPE(callable);
+    if (PyCFunction_Check(callable))
+        name_builtin(names, (PyCFunctionObject *)callable);
+    else if (type == &PyMethodDescr_Type || type == &PyClassMethodDescr_Type)
+        name_method(names, PyDescr_TYPE(callable), ((PyMethodDescrObject *)callable)->d_method->ml_name);
+    else if (type == &PyWrapperDescr_Type)
+        name_method(names, PyDescr_TYPE(callable), ((PyWrapperDescrObject *)callable)->d_base->name);
+    else {
+        PyTypeObject *named = PyType_Check(callable) ? (PyTypeObject *)callable : type;
+        char scratch[REC_QUALIFIED_NAME_MAX];
+        snprintf(names->qualified_name, sizeof names->qualified_name, "%s", type_name(named, scratch, sizeof scratch));
+        type_module(named, names->module, sizeof names->module);
+    }
+}
+
+static struct rec_function *create_callable(PyObject *callable)
+{
+    struct callable_names text;
+    name_callable(&text, callable);
+    struct rec_function_names names = {
+        .qualified_name = text.qualified_name, .module = text.module, .path = "", .flags = CPTRACE_FUNCTION_C};
+    struct rec_class class = rec_classify_c(text.module);
+    return rec_function_make(&names, &class);
+}
+
+static struct rec_function *look_up_callable(const void *key, PyObject *callable, PyTypeObject *keyed_by_type)
+{
+    if (callable_count * 2 >= callable_capacity && !grow_callables())
+        return NULL;
+    struct callable_entry *entry = find_callable(key);
+    if (entry->function) {
+        recent[key_hash(key) % RECENT_COUNT] = *entry;
+        return entry->function;
+    }
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    struct rec_function *function = NULL;
+    if (!keyed_by_type || watch_type(keyed_by_type))
+        function = create_callable(callable);
+    PyErr_Clear();
+    PyErr_Restore(type, value, traceback);
+    if (!function)
+        return NULL;
+    entry = find_callable(key); /* making names may have freed a type, and so changed entries */
+    callable_count += entry->key == NULL;
+    *entry = (struct callable_entry){key, function};
+    recent[key_hash(key) % RECENT_COUNT] = *entry;
+    return function;
+}
+
+static ternaryfunc python_call_slot; /* tp_call of classes that define __call__ in Python */
+
+struct rec_function *rec_function_of_callable(PyObject *callable)
+{
+    PyTypeObject *type = Py_TYPE(callable);
+    PyTypeObject *keyed_by_type = NULL;
+    const void *key;
+    if (type == &PyMethod_Type) {
+        callable = PyMethod_GET_FUNCTION(callable);
+        type = Py_TYPE(callable);
+    }
+    if (type == &PyFunction_Type)
+        return NULL;
+    if (PyCFunction_CheckExact(callable) || type == &PyCMethod_Type)
+        key = ((PyCFunctionObject *)callable)->m_ml;
+    else if (type == &PyMethodDescr_Type || type == &PyClassMethodDescr_Type)
+        key = ((PyMethodDescrObject *)callable)->d_method;
+    else if (type == &PyWrapperDescr_Type)
+        key = ((PyWrapperDescrObject *)callable)->d_base;
+    else if (PyType_Check(callable))
+        key = keyed_by_type = (PyTypeObject *)callable;
+    else if (type->tp_call == python_call_slot)
+        return NULL;
+    else
+        key = keyed_by_type = type;
+    const struct callable_entry *cached = &recent[key_hash(key) % RECENT_COUNT];
+    return __builtin_expect(cached->key == key, 1) ? cached->function : look_up_callable(key, callable, keyed_by_type);
+}
+
+static int find_python_call_slot(void)
+{
+    PyObject *globals = PyDict_New();
+    PyObject *none = NULL;
+    if (globals && PyDict_SetItemString(globals, "__builtins__", PyEval_GetBuiltins()) == 0)
+        none = PyRun_String("class C:\n    def __call__(self): pass\n", Py_file_input, globals, globals);
+    PyObject *sample = none ? PyDict_GetItemString(globals, "C") : NULL;
+    if (sample)
+        python_call_slot = ((PyTypeObject *)sample)->tp_call;
+    Py_XDECREF(none);
+    Py_XDECREF(globals);
+    return sample ? 0 : -1;
+}
+
+int rec_callable_table_start(void) { return find_python_call_slot() < 0 || !grow_callables() ? -1 : 0; }
