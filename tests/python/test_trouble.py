@@ -128,6 +128,8 @@ def test_keyboard_interrupt(record, tree):
         import os, signal
         from callprofiler import profile
 
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell leaves it ignored
+
         def interrupted():
             os.kill(os.getpid(), signal.SIGINT)
             for _ in range(1000000):
