@@ -9,7 +9,7 @@
 
 enum { DEFAULT_MAX_BYTES = 20 * 1000 * 1000, FIXED_BYTES = 250 * 1000, DURATION_BUCKETS = 64 * 8 };
 
-static const double FIRST_BYTES_PER_CALL = 1.6; /* base64; measured after the first block */
+static const double FIRST_BYTES_PER_CALL = 1.6; /* base64; an upper estimate, for the first block alone */
 
 struct payload {
     struct payload_totals totals;
@@ -77,9 +77,10 @@ static size_t allowance(const struct payload *payload)
     if (calls_left < payload->pending_count)
         calls_left = payload->pending_count;
     const double bytes_left = spent < payload->calls_bytes_max ? (double)(payload->calls_bytes_max - spent) : 0;
-    const double bytes_per_call =
-        payload->totals.embedded_calls ? (double)spent / (double)payload->totals.embedded_calls : FIRST_BYTES_PER_CALL;
-    const double share = bytes_left / (double)calls_left / bytes_per_call;
+    /* The first block is measured, not guessed: it may take what it needs, if that alone fits. */
+    const bool is_first = payload->totals.embedded_calls == 0;
+    const double bytes_per_call = is_first ? FIRST_BYTES_PER_CALL : (double)spent / (double)payload->totals.embedded_calls;
+    const double share = bytes_left / (double)(is_first ? payload->pending_count : calls_left) / bytes_per_call;
     return share >= 1 ? payload->pending_count : (size_t)(share * (double)payload->pending_count);
 }
 
