@@ -12,4 +12,7 @@ int rec_backend_start(void); /* once per process; -1 with an exception */
 int rec_backend_hold(struct rec_thread *thread);
 void rec_backend_release(struct rec_thread *thread);
 
+/* Why events are missing on this thread although the back end is held, for the trace and one warning; NULL: none are. */
+const char *rec_backend_trouble(const struct rec_thread *thread);
+
 #endif

@@ -180,4 +180,10 @@ void rec_backend_release(struct rec_thread *thread)
         switch_off();
 }
 
+const char *rec_backend_trouble(const struct rec_thread *thread)
+{
+    (void)thread;
+    return NULL; /* each tool has its own events */
+}
+
 #endif

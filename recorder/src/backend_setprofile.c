@@ -151,4 +151,11 @@ void rec_backend_release(struct rec_thread *thread)
     PyErr_Restore(type, value, traceback);
 }
 
+const char *rec_backend_trouble(const struct rec_thread *thread)
+{
+    if (thread->hook_count == 0 || PyThreadState_Get()->c_profilefunc == on_event)
+        return NULL;
+    return "another profiler took the interpreter's profile hook during the run; calls after that are missing";
+}
+
 #endif

@@ -269,9 +269,10 @@ static void finish_writing(struct rec_run *run, const char *outcome)
     snprintf(helped, sizeof helped, "%llu", (unsigned long long)run->helped_count);
     snprintf(repaired, sizeof repaired, "%llu", (unsigned long long)cptrace_transcoder_repaired_count(run->transcoder));
     const struct cptrace_pair pairs[] = {text_pair("outcome", outcome), text_pair("helped_drains", helped),
-                                         text_pair("repaired_calls", repaired)};
+                                         text_pair("repaired_calls", repaired), text_pair("warning", run->warning ? run->warning : "")};
+    const size_t pair_count = sizeof pairs / sizeof *pairs - (run->warning == NULL);
     struct cptrace_error error = {0};
-    if (cptrace_writer_finish(run->writer, rec_clock_calibrate(), pairs, sizeof pairs / sizeof *pairs, &error) != CPTRACE_OK)
+    if (cptrace_writer_finish(run->writer, rec_clock_calibrate(), pairs, pair_count, &error) != CPTRACE_OK)
         rec_run_fail(run, run->files.part_path, error.message);
 }
 

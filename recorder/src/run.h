@@ -31,6 +31,7 @@ struct rec_run {
     struct rec_lane *lanes;
     uint32_t lane_count;
     uint64_t helped_count; /* drains by a recording thread */
+    const char *warning;   /* what is wrong with what was recorded, or NULL; not owned */
 
     struct rec_run *next_open;
 };

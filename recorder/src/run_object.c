@@ -190,6 +190,7 @@ static void close_run(struct rec_run_object *self, const char *outcome)
         forget_open(self);
         return;
     }
+    run->warning = rec_backend_trouble(&rec_this_thread);
     int status = rec_run_close(run, outcome);
     rec_backend_release(&rec_this_thread);
     leave_context(self);
@@ -198,6 +199,8 @@ static void close_run(struct rec_run_object *self, const char *outcome)
         warn("the trace is incomplete", run->error);
     else
         tell_saved(self);
+    if (run->warning)
+        warn("the trace is incomplete", run->warning);
     self->run = NULL;
     rec_run_free(run);
 }

@@ -122,6 +122,37 @@ def test_a_forked_child_that_returns_through_the_run(record, tree, command):
     assert len(tree(run.trace).named("after")) == 1
 
 
+OTHER_PROFILER = """
+    import cProfile
+    from callprofiler import profile
+
+    def before(): pass
+    def after(): pass
+
+    @profile
+    def main():
+        before()
+        cProfile.Profile().runcall(len, "x")
+        after()
+
+    main()
+"""
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="sys.monitoring serves several profilers")
+def test_a_hook_that_is_taken_away_is_told(record, info, command):
+    run = record(OTHER_PROFILER)
+    assert run.stderr.count("RuntimeWarning") == 1 and "another profiler" in run.stderr
+    assert "another profiler" in command("cptrace", "info", run.trace).stdout
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="there is one hook before 3.12: see above")
+def test_beside_another_profiler(record, tree):
+    run = record(OTHER_PROFILER)
+    assert "RuntimeWarning" not in run.stderr
+    assert tree(run.trace).one("before") and tree(run.trace).one("after")
+
+
 def test_keyboard_interrupt(record, tree):
     run = record(
         """
