@@ -15,7 +15,7 @@ __all__ = ["Settings"]
 
 DEFAULT_DIRECTORY = ".profile"
 WRITER = "callprofiler 0.1.0"
-_NAME_MAX = 120
+_NAME_MAX_BYTES = 150
 
 
 def _bytes(text: object) -> bytes:
@@ -23,8 +23,9 @@ def _bytes(text: object) -> bytes:
 
 
 def _file_name(name: str) -> bytes:
-    """`name` as a file name on every system: letters, digits, `.`, `_` and `-`."""
-    return re.sub(r"[^\w.-]+", "_", name).strip("._")[:_NAME_MAX].encode("utf-8", "replace")[:200] or b"run"
+    """`name` as a file name on every system: letters, digits, `.`, `_` and `-`, and not too long."""
+    plain = re.sub(r"[^\w.-]+", "_", name).strip("._").encode("utf-8", "replace")[:_NAME_MAX_BYTES]
+    return plain.decode("utf-8", "ignore").encode() or b"run"
 
 
 def _process_facts() -> list[tuple[bytes, bytes]]:
