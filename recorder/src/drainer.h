@@ -1,5 +1,4 @@
-/* The one background thread of the process that empties rings. Plain C: it never touches Python. It is started when a ring first fills up.
- */
+/* The one background thread of the process that empties rings. Plain C: it never touches Python. It starts when a ring first fills up. */
 #ifndef REC_DRAINER_H
 #define REC_DRAINER_H
 

@@ -1,4 +1,4 @@
-/* Run: the Python object behind one execution of a profiled function, a context manager. Used by decorator.py; not public. */
+/* Run: the Python object behind one execution of a profiled function, a context manager. Used by _decorator.py; not public. */
 #ifndef REC_RUN_OBJECT_H
 #define REC_RUN_OBJECT_H
 
@@ -18,7 +18,7 @@ enum rec_run_mode {
 
 struct rec_run_object {
     PyObject_HEAD
-    PyObject *settings; /* its owner: a Settings of decorator.py */
+    PyObject *settings; /* its owner: a Settings of _settings.py */
     enum rec_run_mode mode;
     bool uses_context;             /* sets itself in the context, so that child tasks find it */
     struct rec_run *run;           /* NULL before enter, after exit, and when it could not be opened */
