@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STRING_MAX_BYTES 65535u
-
 bool cptrace_array_reserve(void *array_pointer, size_t *capacity, size_t count, size_t element_bytes)
 {
     if (count <= *capacity)
@@ -51,17 +49,23 @@ bool cptrace_buffer_varint(struct byte_buffer *buffer, uint64_t value)
     return true;
 }
 
+uint32_t cptrace_string_kept_bytes(struct cptrace_string string)
+{
+    if (string.length <= STRING_MAX_BYTES)
+        return string.length;
+    uint32_t kept = STRING_MAX_BYTES - ELLIPSIS_BYTES;
+    while (kept > STRING_MAX_BYTES - ELLIPSIS_BYTES - 4 && ((uint8_t)string.bytes[kept] & 0xC0) == 0x80)
+        kept--; /* not inside a UTF-8 sequence */
+    return kept;
+}
+
 bool cptrace_buffer_string(struct byte_buffer *buffer, struct cptrace_string string)
 {
-    static const char ellipsis[] = "\xE2\x80\xA6";
-    if (string.length <= STRING_MAX_BYTES)
-        return cptrace_buffer_varint(buffer, string.length) && cptrace_buffer_append(buffer, string.bytes, string.length);
-
-    size_t kept = STRING_MAX_BYTES - 3;
-    while (kept > STRING_MAX_BYTES - 7 && ((uint8_t)string.bytes[kept] & 0xC0) == 0x80)
-        kept--; /* not inside a UTF-8 sequence */
-    return cptrace_buffer_varint(buffer, kept + 3) && cptrace_buffer_append(buffer, string.bytes, kept) &&
-           cptrace_buffer_append(buffer, ellipsis, 3);
+    const uint32_t kept = cptrace_string_kept_bytes(string);
+    if (kept == string.length)
+        return cptrace_buffer_varint(buffer, kept) && cptrace_buffer_append(buffer, string.bytes, kept);
+    return cptrace_buffer_varint(buffer, kept + ELLIPSIS_BYTES) && cptrace_buffer_append(buffer, string.bytes, kept) &&
+           cptrace_buffer_append(buffer, ELLIPSIS, ELLIPSIS_BYTES);
 }
 
 void cptrace_buffer_free(struct byte_buffer *buffer)

@@ -13,6 +13,11 @@ struct byte_buffer {
 bool cptrace_buffer_reserve(struct byte_buffer *buffer, size_t extra);
 bool cptrace_buffer_append(struct byte_buffer *buffer, const void *bytes, size_t length);
 bool cptrace_buffer_varint(struct byte_buffer *buffer, uint64_t value);
+/* How many of its bytes are kept: all, or those before a final "…" that keeps it under 64 KiB (SPEC.md 7). */
+uint32_t cptrace_string_kept_bytes(struct cptrace_string string);
+#define STRING_MAX_BYTES 65535u
+#define ELLIPSIS "\xE2\x80\xA6"
+#define ELLIPSIS_BYTES 3
 /* The string as SPEC.md 1 has it; cut to under 64 KiB with a final "…" (SPEC.md 7). */
 bool cptrace_buffer_string(struct byte_buffer *buffer, struct cptrace_string string);
 void cptrace_buffer_free(struct byte_buffer *buffer);

@@ -121,8 +121,8 @@ static enum cptrace_status read_function(struct parse *parse, struct cptrace_fun
     if (!cursor_u8(&parse->cursor, &function->category) || function->category < CPTRACE_CATEGORY_USER ||
         function->category > CPTRACE_CATEGORY_BUILTIN)
         return corrupt(parse, "functions", "category: expected 1 to 4");
-    if (!cursor_u8(&parse->cursor, &function->flags) || function->flags > 15)
-        return corrupt(parse, "functions", "flags: reserved bits are not zero");
+    if (!cursor_u8(&parse->cursor, &function->flags) || !function_flags_are_valid(function->flags))
+        return corrupt(parse, "functions", "flags: reserved bits are not zero, or a span is something else too");
     function->file = file == 0 || file > parse->definitions->file_count ? CPTRACE_NO_NUMBER : (uint32_t)(file - 1);
     function->known = true;
     return CPTRACE_OK;

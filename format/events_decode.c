@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "annotation_reader.h"
 #include "byte_buffer.h"
 #include "error.h"
 #include "events_header.h"
@@ -28,6 +29,7 @@ struct decoder {
     size_t depth;
     uint64_t tick, last_tick;
     uint32_t previous_activation;
+    struct cpu_base cpu_base;
     struct mentions mentions;
 };
 
@@ -140,16 +142,29 @@ static enum cptrace_status read_resume(struct decoder *decoder, uint32_t *activa
     return CPTRACE_OK;
 }
 
-static enum cptrace_status skip_annotation(struct decoder *decoder)
-{
-    struct cptrace_string ignored;
-    return cursor_string(&decoder->operand, &ignored) ? CPTRACE_OK : corrupt(decoder, "annotation", "longer than its column");
-}
-
-static void emit(struct decoder *decoder, enum cptrace_op op, uint32_t value)
+static void emit(struct decoder *decoder, uint32_t op, uint32_t value)
 {
     struct cptrace_events *const out = decoder->out;
     out->events[out->event_count++] = (struct cptrace_event){.tick = decoder->tick, .value = value, .op = (uint8_t)op};
+}
+
+static enum cptrace_status read_annotation(struct decoder *decoder, uint32_t kind)
+{
+    struct cptrace_events *const out = decoder->out;
+    struct cptrace_string payload;
+    if (!cursor_string(&decoder->operand, &payload))
+        return corrupt(decoder, "annotation", "longer than its column");
+    if (kind > CPTRACE_ANNOTATION_OMITTED)
+        return CPTRACE_OK; /* reserved */
+    if (kind == CPTRACE_ANNOTATION_ARGUMENTS && decoder->depth == 0)
+        return corrupt(decoder, "arguments", "no call is open");
+    if (!cptrace_array_reserve(&out->annotations, &out->annotation_capacity, out->annotation_count + 1, sizeof *out->annotations))
+        return no_memory(decoder);
+    if (!cptrace_annotation_parse((enum cptrace_annotation_kind)kind, payload, &decoder->cpu_base,
+                                  &out->annotations[out->annotation_count]))
+        return corrupt(decoder, "annotation", "its bytes are not what its kind asks for");
+    emit(decoder, kind, (uint32_t)out->annotation_count++);
+    return CPTRACE_OK;
 }
 
 /* Everything but call, return and unwind. */
@@ -179,13 +194,13 @@ static enum cptrace_status decode_rare(struct decoder *decoder, uint32_t op)
     case 7:
         return corrupt(decoder, "op", "7 is reserved");
     default:
-        return skip_annotation(decoder);
+        return read_annotation(decoder, op);
     }
     if (status != CPTRACE_OK)
         return status;
     if (op == CPTRACE_OP_RESUME || op == CPTRACE_OP_REOPEN || op == CPTRACE_OP_START)
         decoder->suspendable[decoder->depth++] = 1;
-    emit(decoder, (enum cptrace_op)op, activation);
+    emit(decoder, op, activation);
     return CPTRACE_OK;
 }
 
@@ -307,7 +322,7 @@ static enum cptrace_status decode_columns(struct decoder *decoder, struct events
 
 enum cptrace_status cptrace_events_decode(const struct cptrace_block *block, struct cptrace_events *events, struct cptrace_error *error)
 {
-    events->open_count = events->event_count = events->start_count = 0;
+    events->open_count = events->event_count = events->start_count = events->annotation_count = 0;
     events->function_limit = 0;
     struct events_header header;
     enum cptrace_status status = cptrace_events_header_parse(block->content, block->content_bytes, block->offset, &header, error);
@@ -338,5 +353,6 @@ void cptrace_events_free(struct cptrace_events *events)
     free(events->open);
     free(events->events);
     free(events->starts);
+    free(events->annotations);
     *events = (struct cptrace_events){0};
 }

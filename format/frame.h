@@ -3,7 +3,10 @@
 #define CPTRACE_FRAME_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdint.h>
+
+#include "cptrace/cptrace.h"
 
 #define MAGIC_HEADER 0x184D2A5Cu
 #define MAGIC_INDEX 0x184D2A5Du
@@ -26,6 +29,10 @@
 /* crc32, size of the frame, end signature. */
 #define INDEX_TRAILER_BYTES 16
 static_assert(INDEX_TRAILER_BYTES == 4 + 4 + SIGNATURE_BYTES, "SPEC.md 5");
+
+/* Flags of a function, SPEC.md 4.2. */
+static inline bool function_flags_are_valid(uint8_t flags) { return flags <= CPTRACE_FUNCTION_SPAN; }
+static_assert(CPTRACE_FUNCTION_SPAN == 16, "a span has none of the four bits below its own");
 
 #define OPEN_CALLS_MAX (16u << 20)
 #define BLOCK_EVENTS_MAX (4u << 20)

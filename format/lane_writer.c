@@ -10,9 +10,12 @@
 /* Room is granted for this many events at once; the columns grow by what they really hold. */
 #define GRANT_EVENTS 256u
 #define OP_MAX_BYTES 5       /* 16 + a 32-bit function number */
-#define OPERAND_MAX_BYTES 20 /* reopen: activation, function, age */
+#define OPERAND_MAX_BYTES 21 /* cpu: length, two varints */
 #define OPEN_MAX_BYTES 20    /* function, age, activation */
-static_assert(OPERAND_MAX_BYTES >= 5 + 5 + VARINT_MAX_BYTES, "SPEC.md 4.3");
+static_assert(OPERAND_MAX_BYTES >= 5 + 5 + VARINT_MAX_BYTES, "reopen: activation, function, age");
+
+/* Text makes a block full before its events do, so that memory stays bounded. */
+#define BLOCK_OPERAND_BYTES (1u << 20)
 
 /* With more lanes than this, blocks become smaller and idle lanes give their columns back. */
 #define LANES_WITH_FULL_BLOCKS 8u
@@ -111,6 +114,7 @@ static bool begin_block(struct cptrace_lane_writer *lane, uint64_t tick)
 {
     lane->limit = block_limit(lane);
     lane->previous_activation = 0;
+    lane->previous_cpu_ns = lane->previous_switch_count = 0;
     lane->block_stamp = ++lane->writer->block_stamps;
     if (lane->last_tick < tick)
         lane->last_tick = tick;
@@ -322,6 +326,26 @@ void cptrace_lane_throw(struct cptrace_lane_writer *lane, uint64_t tick)
         return;
     put_op(lane, CPTRACE_OP_THROW);
 }
+
+uint8_t *cptrace_lane_begin_annotation(struct cptrace_lane_writer *lane, uint64_t tick, enum cptrace_annotation_kind kind,
+                                       size_t payload_bytes)
+{
+    if (lane->granted && (size_t)(lane->operand_at - lane->operand.bytes) + payload_bytes > BLOCK_OPERAND_BYTES)
+        if (!cptrace_lane_write_block(lane))
+            return NULL;
+    if (!event_begin(lane, tick))
+        return NULL;
+    put_op(lane, (enum cptrace_op)kind);
+    sync_lengths(lane);
+    const size_t events = (size_t)lane->room + 1;
+    if (!cptrace_buffer_reserve(&lane->operand, events * OPERAND_MAX_BYTES + payload_bytes)) {
+        cptrace_writer_no_memory(lane->writer);
+        return NULL;
+    }
+    return lane->operand.bytes + lane->operand.length;
+}
+
+void cptrace_lane_end_annotation(struct cptrace_lane_writer *lane, uint8_t *at) { lane->operand_at = at; }
 
 uint32_t cptrace_lane_top_activation(const struct cptrace_lane_writer *lane)
 {

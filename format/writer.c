@@ -153,8 +153,8 @@ uint32_t cptrace_writer_define_function(struct cptrace_writer *writer, const str
     if (!cptrace_writer_live(writer))
         return CPTRACE_NO_NUMBER;
     const uint32_t file_count = cptrace_definitions_count(&writer->definitions, TABLE_FILES);
-    if (function->category < CPTRACE_CATEGORY_USER || function->category > CPTRACE_CATEGORY_BUILTIN || function->flags > 15 ||
-        (function->file != CPTRACE_NO_NUMBER && function->file >= file_count)) {
+    if (function->category < CPTRACE_CATEGORY_USER || function->category > CPTRACE_CATEGORY_BUILTIN ||
+        !function_flags_are_valid(function->flags) || (function->file != CPTRACE_NO_NUMBER && function->file >= file_count)) {
         misuse(writer, "define_function: unknown category, flag or file");
         return CPTRACE_NO_NUMBER;
     }

@@ -25,6 +25,7 @@ struct cptrace_lane_writer {
     uint32_t granted; /* events of this block = granted - room; 0: no block is begun */
     uint32_t limit;   /* events of this block at most */
     uint32_t previous_activation;
+    uint64_t previous_cpu_ns, previous_switch_count; /* of the cpu annotation before, in this block */
     uint64_t block_stamp;
     uint64_t first_tick;
     struct byte_buffer open, op, delta, operand; /* lengths of the last three follow from the pointers above */
@@ -55,6 +56,12 @@ bool cptrace_lane_write_block(struct cptrace_lane_writer *lane);
 uint32_t cptrace_lane_waiting(const struct cptrace_lane_writer *lane);
 /* Takes back the room that was granted, so that the next event looks at the writer first. */
 void cptrace_lane_stop(struct cptrace_lane_writer *lane);
+
+/* Stores tick and op of an annotation. Returns where its operand goes, length first, with room for that and payload_bytes; then end tells
+ * where it ended. NULL: not taken. */
+uint8_t *cptrace_lane_begin_annotation(struct cptrace_lane_writer *lane, uint64_t tick, enum cptrace_annotation_kind kind,
+                                       size_t payload_bytes);
+void cptrace_lane_end_annotation(struct cptrace_lane_writer *lane, uint8_t *at);
 
 /* Writes the definitions that wait, if any. */
 bool cptrace_writer_write_definitions(struct cptrace_writer *writer);

@@ -45,6 +45,7 @@ enum cptrace_function_flags {
     CPTRACE_FUNCTION_GENERATOR = 2,
     CPTRACE_FUNCTION_COROUTINE = 4,
     CPTRACE_FUNCTION_ASYNC_GENERATOR = 8,
+    CPTRACE_FUNCTION_SPAN = 16, /* no function, but a stretch of code that the program named; with none of the others */
 };
 
 /* Ops of the events block, SPEC.md 4.3. In a decoded event a call is CPTRACE_OP_CALL with the function beside it. */
@@ -59,6 +60,15 @@ enum cptrace_op {
     CPTRACE_OP_ANNOTATION_FIRST = 8,
     CPTRACE_OP_ANNOTATION_LAST = 15,
     CPTRACE_OP_CALL = 16, /* on disk: 16 + function number */
+};
+
+/* The annotations among the ops; SPEC.md 4.3. */
+enum cptrace_annotation_kind {
+    CPTRACE_ANNOTATION_CPU = 8,
+    CPTRACE_ANNOTATION_MARK = 9,
+    CPTRACE_ANNOTATION_COUNTER = 10,
+    CPTRACE_ANNOTATION_ARGUMENTS = 11,
+    CPTRACE_ANNOTATION_OMITTED = 12,
 };
 
 /* One tick tied to the wall clocks; SPEC.md 8. */

@@ -51,11 +51,12 @@ struct cptrace_block {
     uint32_t missing_before; /* blocks lost since the block before, by sequence */
 };
 
-/* A decoded event: 16 bytes. value is the function for CALL, the activation for START, RESUME, REOPEN; else 0. */
+/* A decoded event: 16 bytes. value is the function for CALL, the activation for START, RESUME, REOPEN, the place in `annotations` for an
+ * annotation; else 0. */
 struct cptrace_event {
     uint64_t tick;
     uint32_t value;
-    uint8_t op; /* enum cptrace_op; annotations are skipped when decoding */
+    uint8_t op; /* enum cptrace_op or cptrace_annotation_kind; reserved annotations are skipped when decoding */
     uint8_t reserved[3];
 };
 
@@ -63,6 +64,20 @@ struct cptrace_event {
 struct cptrace_activation_start {
     uint32_t activation, function;
     uint64_t start_tick;
+};
+
+/* What an annotation says; which fields count depends on its kind. */
+struct cptrace_annotation {
+    union {
+        uint64_t cpu_ns;        /* CPU */
+        uint64_t omitted_count; /* OMITTED */
+        double value;           /* COUNTER */
+    };
+    union {
+        uint64_t voluntary_switch_count; /* CPU */
+        uint64_t omitted_ticks;          /* OMITTED */
+    };
+    struct cptrace_string text; /* MARK, ARGUMENTS, COUNTER (its name); points into the block's content. Else empty */
 };
 
 struct cptrace_open_call {
@@ -82,6 +97,8 @@ struct cptrace_events {
     size_t event_count, event_capacity;
     struct cptrace_activation_start *starts;
     size_t start_count, start_capacity;
+    struct cptrace_annotation *annotations;
+    size_t annotation_count, annotation_capacity;
     uint32_t function_limit; /* every function number in the block is smaller: compare once with function_count */
 };
 
