@@ -35,7 +35,7 @@ static void open_bench(struct bench *bench)
     bench->file.appends_left = -1;
     bench->writer = memory_writer(&bench->file, 0);
     cptrace_writer_info(bench->writer, NULL, 0);
-    bench->transcoder = cptrace_transcoder_create(bench->writer);
+    bench->transcoder = cptrace_transcoder_create(bench->writer, NULL);
 }
 
 static void close_bench(struct bench *bench)

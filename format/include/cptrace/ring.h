@@ -5,7 +5,8 @@
  *
  *     slot:  | tick, 64 bits | operand, 56 bits | op, 8 bits |
  *
- * START, RESUME and THROW take a second slot, whose tick field holds the frame's address; DEFINE is followed by its bytes. */
+ * START, RESUME, THROW and TASK take a second slot, whose tick field holds the frame's address; CPU takes one for the switches. DEFINE and
+ * what has text is followed by its bytes. */
 #ifndef CPTRACE_RING_H
 #define CPTRACE_RING_H
 
@@ -19,14 +20,24 @@ extern "C" {
 #endif
 
 enum cptrace_ring_op {
-    CPTRACE_RING_CALL = 1, /* operand of all but DEFINE: the process-wide function number */
+    CPTRACE_RING_CALL = 1, /* operand of this and those below, unless said otherwise: the process-wide function number */
     CPTRACE_RING_RETURN = 2,
     CPTRACE_RING_UNWIND = 3,
     CPTRACE_RING_SUSPEND = 4,
-    CPTRACE_RING_START = 5,  /* + frame address */
-    CPTRACE_RING_RESUME = 6, /* + frame address */
-    CPTRACE_RING_THROW = 7,  /* + frame address: resumed by an exception */
-    CPTRACE_RING_DEFINE = 8, /* operand: byte length of the struct cptrace_ring_function that follows */
+    CPTRACE_RING_START = 5,           /* + frame address */
+    CPTRACE_RING_RESUME = 6,          /* + frame address */
+    CPTRACE_RING_THROW = 7,           /* + frame address: resumed by an exception */
+    CPTRACE_RING_DEFINE = 8,          /* operand: byte length of the struct cptrace_ring_function that follows */
+    CPTRACE_RING_CPU = 9,             /* operand: CPU time of the thread, ns; + its voluntary context switches in the tick field */
+    CPTRACE_RING_MARK = 10,           /* operand: byte length of the text that follows */
+    CPTRACE_RING_COUNTER = 11,        /* operand: byte length of what follows: the value, f64 little-endian, and the name */
+    CPTRACE_RING_ARGUMENTS = 12,      /* operand: byte length of the text that follows. Of the call that was just put */
+    CPTRACE_RING_DEFINE_OMITTED = 13, /* as DEFINE, but calls of this function are left out of the file; all their events still come */
+    CPTRACE_RING_SPAN_BEGIN = 14,     /* the function was defined with the flag span */
+    CPTRACE_RING_SPAN_END = 15,
+    CPTRACE_RING_TASK = 16,      /* operand 0; + frame address of the coroutine that a new task will run. Made by the innermost coroutine
+                                    or generator that is open on the lane, if any */
+    CPTRACE_RING_TASK_NAME = 17, /* operand: byte length of the name that follows. Put right after the START of a task's coroutine */
 };
 
 struct cptrace_ring_slot {
@@ -70,14 +81,28 @@ struct cptrace_ring_function {
 
 /* Turns ring slots into the writer's events for one run: maps process-wide function numbers to the file's, frame addresses to
  * activations, and keeps each lane's stack honest. A return whose function is not on the stack belongs to a call that began
- * before the run: it is ignored. A return that skips open calls ends them too (counted as repaired). */
+ * before the run: it is ignored. A return that skips open calls ends them too (counted as repaired).
+ *
+ * A span is suspended and resumed together with the coroutine or generator that it stands on. It ends when its end comes, or when all that
+ * was begun on it has ended; at the latest with the call that it stands on. */
 struct cptrace_transcoder;
-struct cptrace_transcoder *cptrace_transcoder_create(struct cptrace_writer *writer); /* NULL: no memory */
+
+/* What is left out of the file; functions defined by DEFINE_OMITTED are, whatever stands here. What is recorded below a left-out call hangs
+ * below the nearest recorded one, which gets the count and time of what was left out (SPEC.md 4.3, omitted): so its own time stays exact.
+ */
+struct cptrace_transcoder_options {
+    uint32_t max_depth;      /* recorded calls on a lane's stack; deeper ones are left out, but no spans. 0: no limit */
+    uint64_t min_call_ticks; /* plain calls shorter than this are left out, unless something is recorded on them that never is */
+};
+
+/* options: NULL: nothing is left out. NULL: no memory. */
+struct cptrace_transcoder *cptrace_transcoder_create(struct cptrace_writer *writer, const struct cptrace_transcoder_options *options);
 void cptrace_transcoder_free(struct cptrace_transcoder *transcoder);
 
-/* Hands all slots that are published and not yet released to the writer. *consumed is the slot number to release once the writer has been
- * flushed, and not before: until then the ring is the only copy that outlives the process.
- * NO_MEMORY, CORRUPT (a slot that makes no sense: only from a damaged ring file) or the writer's sticky status. */
+/* Hands all slots that are published and not yet handed over to the writer. *consumed is the slot number to release once the writer has
+ * been flushed, and not before: until then the ring is the only copy that outlives the process. A call that may yet turn out too short is
+ * held back; *consumed does not pass it, but half of the ring is always released. NO_MEMORY, CORRUPT (a slot that makes no sense: only from
+ * a damaged ring file) or the writer's sticky status. */
 enum cptrace_status cptrace_transcoder_consume(struct cptrace_transcoder *transcoder, struct cptrace_ring *ring, uint64_t *consumed);
 
 static inline void cptrace_ring_release(struct cptrace_ring *ring, uint64_t consumed)
@@ -85,7 +110,12 @@ static inline void cptrace_ring_release(struct cptrace_ring *ring, uint64_t cons
     atomic_store_explicit(&ring->tail, consumed, memory_order_release);
 }
 
+/* Before cptrace_writer_finish: hands over what is still held back, and what open left-out calls took up to end_tick. */
+void cptrace_transcoder_finish(struct cptrace_transcoder *transcoder, uint64_t end_tick);
+
 uint64_t cptrace_transcoder_repaired_count(const struct cptrace_transcoder *transcoder);
+/* What was left out so far: calls, and ticks in them that are not in recorded calls below them. */
+void cptrace_transcoder_omitted(const struct cptrace_transcoder *transcoder, uint64_t *count, uint64_t *ticks);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,116 @@
+#include "frame_table.h"
+
+#include <stdlib.h>
+
+#include "byte_buffer.h"
+
+static size_t address_hash(uint64_t address) { return (size_t)((address >> 4) * UINT64_C(0x9E3779B97F4A7C15) >> 20); }
+
+struct frame_entry *cptrace_frame_find(const struct frame_table *table, uint64_t address)
+{
+    if (table->capacity == 0)
+        return NULL;
+    size_t mask = table->capacity - 1;
+    for (size_t i = address_hash(address) & mask;; i = (i + 1) & mask) {
+        struct frame_entry *entry = &table->entries[i];
+        if (entry->address == address)
+            return entry;
+        if (entry->address == 0)
+            return NULL;
+    }
+}
+
+static struct frame_entry *find_free(const struct frame_table *table, uint64_t address)
+{
+    size_t mask = table->capacity - 1;
+    size_t i = address_hash(address) & mask;
+    while (table->entries[i].address)
+        i = (i + 1) & mask;
+    return &table->entries[i];
+}
+
+static bool grow(struct frame_table *table)
+{
+    struct frame_table larger = *table;
+    larger.capacity = table->capacity ? table->capacity * 2 : 256;
+    larger.entries = calloc(larger.capacity, sizeof *larger.entries);
+    if (!larger.entries)
+        return false;
+    for (size_t old = 0; old < table->capacity; old++)
+        if (table->entries[old].address)
+            *find_free(&larger, table->entries[old].address) = table->entries[old];
+    free(table->entries);
+    *table = larger;
+    return true;
+}
+
+struct frame_entry *cptrace_frame_put(struct frame_table *table, uint64_t address)
+{
+    struct frame_entry *found = cptrace_frame_find(table, address);
+    if (found)
+        return found;
+    if (table->count * 2 >= table->capacity && !grow(table))
+        return NULL;
+    struct frame_entry *entry = find_free(table, address);
+    *entry = (struct frame_entry){.address = address, .activation = CPTRACE_NO_NUMBER};
+    table->count++;
+    return entry;
+}
+
+void cptrace_frame_table_free(struct frame_table *table)
+{
+    free(table->entries);
+    free(table->spans);
+    *table = (struct frame_table){0};
+}
+
+/* Place + 1, or 0: no memory. */
+static uint32_t take_place(struct frame_table *table)
+{
+    const uint32_t free_place = table->free_span;
+    if (free_place) {
+        table->free_span = table->spans[free_place - 1].next;
+        return free_place;
+    }
+    if (table->span_count >= CPTRACE_NO_NUMBER - 1 ||
+        !cptrace_array_reserve(&table->spans, &table->span_capacity, table->span_count + 1, sizeof *table->spans))
+        return 0;
+    return (uint32_t)++table->span_count;
+}
+
+bool cptrace_frame_add_span(struct frame_table *table, struct frame_entry *entry, struct suspended_span span)
+{
+    const uint32_t place = take_place(table);
+    if (!place)
+        return false;
+    span.next = entry->first_span;
+    table->spans[place - 1] = span;
+    entry->first_span = place;
+    return true;
+}
+
+bool cptrace_frame_take_span(struct frame_table *table, struct frame_entry *entry, struct suspended_span *span)
+{
+    const uint32_t place = entry->first_span;
+    if (!place)
+        return false;
+    struct suspended_span *const taken = &table->spans[place - 1];
+    *span = *taken;
+    entry->first_span = taken->next;
+    *taken = (struct suspended_span){.function = CPTRACE_NO_NUMBER, .next = table->free_span};
+    table->free_span = place;
+    return true;
+}
+
+struct suspended_span *cptrace_frame_only_span(const struct frame_table *table, uint32_t function)
+{
+    struct suspended_span *only = NULL;
+    for (size_t i = 0; i < table->span_count; i++) {
+        if (table->spans[i].function != function || table->spans[i].ending)
+            continue;
+        if (only)
+            return NULL;
+        only = &table->spans[i];
+    }
+    return only;
+}
