@@ -11,6 +11,7 @@ Environment: `CALLPROFILER=0` turns all off, `CALLPROFILER_DIR` sets the folder,
 """
 
 from ._decorator import block, profile
+from ._recorder import counter, label, mark, span
 
 __version__ = "0.1.0"
-__all__ = ["block", "profile"]
+__all__ = ["block", "counter", "label", "mark", "profile", "span"]

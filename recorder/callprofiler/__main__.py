@@ -14,6 +14,7 @@ import types
 
 from . import __version__, _recorder
 from ._decorator import is_off
+from ._options import Options
 from ._settings import Settings
 
 
@@ -39,13 +40,46 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("-q", "--quiet", action="store_true", default=None, help="no line on stderr when the trace is saved")
     run.add_argument("-n", "--name", help="name of the run (default: that of the script or module)")
     run.add_argument("-m", dest="module", metavar="MODULE", help="run a module, as python -m does")
-    run.usage = "callprofiler run [-h] [-d DIR] [-q] [-n NAME] (-m MODULE | SCRIPT) [ARGUMENT ...]"
+    _add_recording_options(run)
+    run.usage = "callprofiler run [-h] [OPTION ...] (-m MODULE | SCRIPT) [ARGUMENT ...]"
     return parser
+
+
+def _add_recording_options(run: argparse.ArgumentParser) -> None:
+    """Those of `profile` that make sense for a whole program, under the same names."""
+    group = run.add_argument_group("what is recorded")
+    group.add_argument("--no-c-calls", dest="c_calls", action="store_false", help="no calls of C code: recording costs less")
+    group.add_argument("--args", action="store_true", help="the arguments of each Python call, as text")
+    group.add_argument("--threads", action="store_true", help="threads that the program starts, too")
+    group.add_argument("--processes", action="store_true", help="child processes, too, into files of their own")
+    group.add_argument("--label", dest="labels", metavar="KEY=VALUE", action="append", type=_label, help="a fact that the trace carries")
+    group = run.add_argument_group("what is left out, counted and summed up in the trace")
+    group.add_argument("--max-depth", metavar="N", type=int, help="calls deeper than this")
+    group.add_argument("--include", metavar="PATTERN", action="append", help="all but these modules or files")
+    group.add_argument("--exclude", metavar="PATTERN", action="append", help="these modules or files")
+    group.add_argument("--min-call", metavar="SECONDS", type=float, help="shorter calls of plain functions")
+    group.add_argument("--max-bytes", metavar="N", type=int, help="all that comes after the trace has become so large")
+    run.add_argument("--html", action="store_true", help="render the trace as a page beside it")
+
+
+def _label(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise argparse.ArgumentTypeError(f"expected KEY=VALUE, found {text!r}")
+    return key, value
+
+
+_RECORDING_OPTIONS = ("output_dir", "quiet", "c_calls", "args", "threads", "processes", "max_depth", "min_call", "max_bytes", "html")
+
+
+def _recording_options(options: argparse.Namespace) -> Options:
+    chosen = {name: getattr(options, name) for name in _RECORDING_OPTIONS}
+    return Options(include=options.include or (), exclude=options.exclude or (), labels=dict(options.labels or ()), **chosen)
 
 
 def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Our own arguments, and the program's: all from the script on, or after `-m MODULE`, whatever they look like."""
-    takes_value = ("-d", "--output-dir", "-n", "--name", "-m")
+    takes_value = ("-d", "--output-dir", "-n", "--name", "-m", "--label", "--max-depth", "--include", "--exclude", "--min-call", "--max-bytes")
     at = 1 if arguments[:1] == ["run"] else 0
     while at < len(arguments) and arguments[at].startswith("-") and arguments[at] != "-":
         argument = arguments[at]
@@ -101,7 +135,7 @@ def _new_main(**attributes) -> types.ModuleType:
 
 def _execute(options: argparse.Namespace, name: str, code: types.CodeType, module: types.ModuleType) -> int:
     """Runs the code. SystemExit leaves as from any program; another exception is shown without our own frames."""
-    settings = Settings(name, "script", function="<module>", output_dir=options.output_dir, quiet=options.quiet)
+    settings = Settings(name, "script", _recording_options(options), function="<module>")
     recording = contextlib.nullcontext() if is_off() else _recorder.Run(settings, _recorder.CALL, True)
     try:
         with recording:

@@ -9,6 +9,7 @@ import os
 
 from . import _classification as _classification  # configures the recorder
 from . import _recorder
+from ._options import Options
 from ._settings import Settings
 
 __all__ = ["block", "profile"]
@@ -18,54 +19,71 @@ _is_recording = _recorder.is_recording
 _CALL, _DRIVEN, _BLOCK = _recorder.CALL, _recorder.DRIVEN, _recorder.BLOCK
 
 atexit.register(_recorder.close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_recorder.follow_fork)
 
 
 def is_off() -> bool:
     return os.environ.get("CALLPROFILER", "").lower() in ("0", "off", "false", "no")
 
 
-def profile(function=None, *, output_dir=None, quiet=None, name=None):
-    """Records every run of the function: `@profile` or `@profile(output_dir=…)`.
+def profile(function=None, **options):
+    """Records every run of the function: `@profile` or `@profile(slower_than=0.5, …)`.
 
     Works on functions, methods, static and class methods, coroutine functions, generators and async generators; each stays what it is.
     A recursive call within a run belongs to that run.
-
-    output_dir: folder of the traces, made when missing (default: `CALLPROFILER_DIR`, else `.profile`).
-    quiet: no line on stderr when a trace is saved (default: `CALLPROFILER_QUIET`).
-    name: of the run and its file (default: the function's name).
     """
     if function is None:
-        return functools.partial(profile, output_dir=output_dir, quiet=quiet, name=name)
+        Options(**options)  # tells of a mistake here, where it was made
+        return functools.partial(profile, **options)
+    checked = Options(**options)
     if is_off():
         return function
     if isinstance(function, (staticmethod, classmethod)):
-        return type(function)(profile(function.__func__, output_dir=output_dir, quiet=quiet, name=name))
+        return type(function)(profile(function.__func__, **options))
     if not callable(function) or isinstance(function, type):
         raise TypeError(f"@profile needs a function, not {function!r}")
     shown = getattr(function, "__qualname__", None) or type(function).__qualname__
-    settings = Settings(
-        name or getattr(function, "__name__", None) or shown, "function", function=shown, output_dir=output_dir, quiet=quiet
-    )
-    return functools.wraps(function)(_wrapper_for(function)(function, settings))
+    settings = Settings(checked.name or getattr(function, "__name__", None) or shown, "function", checked, function=shown)
+    return functools.wraps(function)(_wrapper_for(function)(function, _is_passed_over(settings), settings))
 
 
-def block(name, *, output_dir=None, quiet=None):
-    """Records what happens in a `with` statement: `with callprofiler.block("load"): …`. `as run` gives the run; `run.path` is the trace."""
-    if is_off():
+def block(name, **options):
+    """Records what happens in a `with` statement: `with callprofiler.block("load"): …`, with the options of `profile`.
+
+    `as run` gives the run: `run.path` is the trace, once it is saved.
+    """
+    checked = Options(**options)
+    if is_off() or (checked.sampler and not checked.sampler()):
         return _NothingRecorded()
-    return _Run(Settings(str(name), "block", output_dir=output_dir, quiet=quiet), _BLOCK, True)
+    return _Run(Settings(str(name), "block", checked), _BLOCK, True)
+
+
+profile.__doc__ += "\n".join(Options.__doc__.splitlines()[1:])
 
 
 class _NothingRecorded:
     """What `block` gives when callprofiler is off."""
 
     path = None
+    labels: dict = {}
 
     def __enter__(self):
         return self
 
     def __exit__(self, *exception):
         return None
+
+    def label(self, key, value):
+        return None
+
+
+def _is_passed_over(settings):
+    """A function that says whether the call that begins now starts no run: one is on already, or this call is not in the sample."""
+    is_chosen = settings.options.sampler
+    if is_chosen is None:
+        return functools.partial(_is_recording, settings)
+    return lambda: not is_chosen() or _is_recording(settings)
 
 
 def _wrapper_for(function):
@@ -78,9 +96,9 @@ def _wrapper_for(function):
     return _wrap_function
 
 
-def _wrap_function(function, settings):
+def _wrap_function(function, is_passed_over, settings):
     def wrapper(*args, **kwargs):
-        if _is_recording(settings):
+        if is_passed_over():
             return function(*args, **kwargs)
         with _Run(settings, _CALL, True):
             return function(*args, **kwargs)
@@ -88,9 +106,9 @@ def _wrap_function(function, settings):
     return wrapper
 
 
-def _wrap_coroutine_function(function, settings):
+def _wrap_coroutine_function(function, is_passed_over, settings):
     async def wrapper(*args, **kwargs):
-        if _is_recording(settings):
+        if is_passed_over():
             return await function(*args, **kwargs)
         with _Run(settings, _DRIVEN, True) as run:
             return await run.drive(function(*args, **kwargs))
@@ -98,9 +116,9 @@ def _wrap_coroutine_function(function, settings):
     return wrapper
 
 
-def _wrap_generator_function(function, settings):
+def _wrap_generator_function(function, is_passed_over, settings):
     def wrapper(*args, **kwargs):
-        if _is_recording(settings):
+        if is_passed_over():
             return (yield from function(*args, **kwargs))
         with _Run(settings, _DRIVEN, False) as run:
             return (yield from run.drive(function(*args, **kwargs)))
@@ -108,10 +126,11 @@ def _wrap_generator_function(function, settings):
     return wrapper
 
 
-def _wrap_async_generator_function(function, settings):
+def _wrap_async_generator_function(function, is_passed_over, settings):
     async def wrapper(*args, **kwargs):
         generator = function(*args, **kwargs)
-        with _Run(settings, _DRIVEN, False) as run:
+        run = _NothingDriven() if is_passed_over() else _Run(settings, _DRIVEN, False)
+        with run:
             step = generator.asend(None)
             while True:
                 try:
@@ -129,3 +148,11 @@ def _wrap_async_generator_function(function, settings):
                     step = generator.asend(sent)
 
     return wrapper
+
+
+class _NothingDriven(_NothingRecorded):
+    """A run that is not recorded, for what is driven step by step."""
+
+    @staticmethod
+    def drive(step):
+        return step

@@ -1,9 +1,10 @@
 #include "adopt.h"
 
+#include "landmark.h"
 #include "run.h"
 #include "run_object.h"
 
-unsigned rec_context_run_count;
+_Atomic unsigned rec_attention_count;
 PyObject *rec_run_variable;
 
 #define NESTED_MAX 16
@@ -14,7 +15,7 @@ static bool belongs_here(const struct rec_run_object *object, const PyThreadStat
     return object->home_context != state->context || (object->frame && object->frame == frame);
 }
 
-static void switch_on_for_frame(struct rec_thread *thread, struct rec_run *run, const void *frame)
+void rec_switch_on_for_frame(struct rec_thread *thread, struct rec_run *run, const void *frame)
 {
     struct rec_lane *lane = rec_run_lane(run, thread);
     if (!lane)
@@ -35,7 +36,7 @@ static struct rec_run_object *run_of_context(void)
     return value && rec_run_object_check(value) ? (struct rec_run_object *)value : NULL;
 }
 
-struct rec_lane *rec_adopt(struct rec_thread *thread)
+struct rec_lane *rec_adopt(struct rec_thread *thread, PyCodeObject *code)
 {
 #if PY_VERSION_HEX >= 0x030d0000
     PyThreadState *state = PyThreadState_GetUnchecked();
@@ -44,6 +45,8 @@ struct rec_lane *rec_adopt(struct rec_thread *thread)
 #endif
     if (thread->mute_count > 0)
         return NULL;
+    if (rec_pending_thread_count && !thread->lane)
+        rec_landmark_thread_comes_up(thread, code);
     if (state->context == thread->context && state->context_ver == thread->context_version)
         return thread->lane; /* looked at before: nothing here */
     PyObject *type, *error, *traceback;
@@ -62,7 +65,7 @@ struct rec_lane *rec_adopt(struct rec_thread *thread)
             runs[count++] = at;
     }
     while (count > 0) /* outermost first */
-        switch_on_for_frame(thread, runs[--count]->run, frame);
+        rec_switch_on_for_frame(thread, runs[--count]->run, frame);
     if (!has_open_run) {
         thread->context = state->context;
         thread->context_version = state->context_ver;

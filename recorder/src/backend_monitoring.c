@@ -26,18 +26,18 @@ HOOK(on_py_throw, rec_enter(thread, (PyCodeObject *)args[0], CPTRACE_RING_THROW)
 HOOK(on_py_return, rec_leave(thread, (PyCodeObject *)args[0], CPTRACE_RING_RETURN))
 HOOK(on_py_yield, rec_leave(thread, (PyCodeObject *)args[0], CPTRACE_RING_SUSPEND))
 HOOK(on_py_unwind, rec_leave(thread, (PyCodeObject *)args[0], CPTRACE_RING_UNWIND))
-HOOK(on_call, rec_c_event(thread, args[2], CPTRACE_RING_CALL))
-HOOK(on_c_return, rec_c_event(thread, args[2], CPTRACE_RING_RETURN))
-HOOK(on_c_raise, rec_c_event(thread, args[2], CPTRACE_RING_UNWIND))
+HOOK(on_call, rec_c_event(thread, args[2], CPTRACE_RING_CALL, args[3]))
+HOOK(on_c_return, rec_c_event(thread, args[2], CPTRACE_RING_RETURN, NULL))
+HOOK(on_c_raise, rec_c_event(thread, args[2], CPTRACE_RING_UNWIND, NULL))
 
 static const struct {
     const char *event;
     vectorcallfunc hook;
-    bool is_implied; /* by CALL: it is heard without being set */
+    enum { ALWAYS, FOR_C_CALLS, IMPLIED } is_set; /* IMPLIED: by CALL; heard without being set */
 } hooks[] = {
-    {"PY_START", on_py_start, false},   {"PY_RESUME", on_py_resume, false}, {"PY_THROW", on_py_throw, false},
-    {"PY_RETURN", on_py_return, false}, {"PY_YIELD", on_py_yield, false},   {"PY_UNWIND", on_py_unwind, false},
-    {"CALL", on_call, false},           {"C_RETURN", on_c_return, true},    {"C_RAISE", on_c_raise, true},
+    {"PY_START", on_py_start, ALWAYS},   {"PY_RESUME", on_py_resume, ALWAYS}, {"PY_THROW", on_py_throw, ALWAYS},
+    {"PY_RETURN", on_py_return, ALWAYS}, {"PY_YIELD", on_py_yield, ALWAYS},   {"PY_UNWIND", on_py_unwind, ALWAYS},
+    {"CALL", on_call, FOR_C_CALLS},      {"C_RETURN", on_c_return, IMPLIED},  {"C_RAISE", on_c_raise, IMPLIED},
 };
 #define HOOK_COUNT (sizeof hooks / sizeof *hooks)
 
@@ -65,7 +65,7 @@ static PyObject *monitoring; /* sys.monitoring */
 static long event_bits[HOOK_COUNT];
 static PyObject *hook_objects[HOOK_COUNT];
 static int tool_id = -1; /* ours while held */
-static unsigned holder_count;
+static unsigned holder_count, c_holder_count; /* runs that are open; those that want C calls */
 
 static int read_event_bits(void)
 {
@@ -135,49 +135,63 @@ static int take_tool_id(void)
     return -1;
 }
 
-static int switch_on(void)
+static int set_events(void)
 {
-    if (tool_id < 0) {
-        if (take_tool_id() < 0)
-            return -1;
-        for (size_t i = 0; i < HOOK_COUNT; i++)
-            if (call_monitoring("register_callback", "(ilO)", tool_id, event_bits[i], hook_objects[i]) < 0)
-                return -1;
-    }
     long events = 0;
     for (size_t i = 0; i < HOOK_COUNT; i++)
-        events |= hooks[i].is_implied ? 0 : event_bits[i];
+        if (hooks[i].is_set == ALWAYS || (hooks[i].is_set == FOR_C_CALLS && c_holder_count > 0))
+            events |= event_bits[i];
     return call_monitoring("set_events", "(il)", tool_id, events);
+}
+
+static int switch_on(void)
+{
+    if (take_tool_id() < 0)
+        return -1;
+    for (size_t i = 0; i < HOOK_COUNT; i++)
+        if (call_monitoring("register_callback", "(ilO)", tool_id, event_bits[i], hook_objects[i]) < 0)
+            return -1;
+    return set_events();
 }
 
 static void switch_off(void)
 {
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
     if (tool_id >= 0 && call_monitoring("set_events", "(ii)", tool_id, 0) < 0)
         PyErr_Clear();
     if (tool_id >= 0 && call_monitoring("free_tool_id", "(i)", tool_id) < 0)
         PyErr_Clear();
     tool_id = -1;
-    PyErr_Restore(type, value, traceback);
 }
 
-int rec_backend_hold(struct rec_thread *thread)
+int rec_backend_hold(struct rec_thread *thread, bool c_calls)
 {
     (void)thread;
-    if (holder_count == 0 && switch_on() < 0) {
-        switch_off();
-        return -1;
+    const bool is_first = holder_count++ == 0;
+    const bool is_first_for_c = c_calls && c_holder_count++ == 0;
+    const int status = is_first ? switch_on() : is_first_for_c ? set_events() : 0;
+    if (status < 0) {
+        c_holder_count -= c_calls;
+        if (--holder_count == 0) {
+            PyObject *type, *value, *traceback;
+            PyErr_Fetch(&type, &value, &traceback);
+            switch_off();
+            PyErr_Restore(type, value, traceback);
+        }
     }
-    holder_count++;
-    return 0;
+    return status;
 }
 
-void rec_backend_release(struct rec_thread *thread)
+void rec_backend_release(struct rec_thread *thread, bool c_calls)
 {
     (void)thread;
-    if (holder_count > 0 && --holder_count == 0)
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    const bool is_last_for_c = c_calls && --c_holder_count == 0;
+    if (--holder_count == 0)
         switch_off();
+    else if (is_last_for_c && set_events() < 0)
+        PyErr_Clear();
+    PyErr_Restore(type, value, traceback);
 }
 
 const char *rec_backend_trouble(const struct rec_thread *thread)

@@ -1,27 +1,25 @@
 /* C functions, methods and types that are called: named once, found again by what stays the same of them. */
 #include "callable.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "classify.h"
-#include "cptrace/ring.h"
+#include "lock.h"
 
-/* By method definition (one per C function, however many bound objects there are) or by type. Open addressing; never shrinks. */
-struct callable_entry {
-    const void *key;
-    struct rec_function *function;
-};
-
-static struct callable_entry *callables;
+/* By method definition (one per C function, however many bound objects there are) or by type. Open addressing; never shrinks. With the
+ * recorder's lock. */
+static struct rec_callable_entry *callables;
 static size_t callable_capacity, callable_count;
 
-#define RECENT_COUNT 1024
-static struct callable_entry recent[RECENT_COUNT]; /* direct-mapped, in front of the table */
+static _Atomic uint32_t generation = 1; /* rises when a key ceases to mean what it did */
+
+struct rec_callable_cache rec_no_callables = {.generation = 0};
 
 static size_t key_hash(const void *key) { return (size_t)(((uintptr_t)key >> 4) * UINT64_C(0x9E3779B97F4A7C15) >> 32); }
 
-static struct callable_entry *find_callable(const void *key)
+static struct rec_callable_entry *find_callable(const void *key)
 {
     size_t mask = callable_capacity - 1;
     size_t i = key_hash(key) & mask;
@@ -32,10 +30,10 @@ static struct callable_entry *find_callable(const void *key)
 
 static bool grow_callables(void)
 {
-    struct callable_entry *old = callables;
+    struct rec_callable_entry *old = callables;
     size_t old_capacity = callable_capacity;
     size_t capacity = old_capacity ? old_capacity * 2 : 1024;
-    struct callable_entry *larger = calloc(capacity, sizeof *larger);
+    struct rec_callable_entry *larger = calloc(capacity, sizeof *larger);
     if (!larger)
         return false;
     callables = larger;
@@ -47,17 +45,47 @@ static bool grow_callables(void)
     return true;
 }
 
+/* ---- each thread's cache ---- */
+
+static struct rec_callable_entry *cached_entry(struct rec_callable_cache *cache, const void *key)
+{
+    return &cache->entries[key_hash(key) % REC_CALLABLE_CACHE_SIZE];
+}
+
+void rec_callable_cache_free(struct rec_thread *thread)
+{
+    if (thread->callables != &rec_no_callables)
+        free(thread->callables);
+    thread->callables = &rec_no_callables;
+}
+
+static void remember(struct rec_thread *thread, struct rec_callable_entry entry)
+{
+    const uint32_t now = atomic_load(&generation);
+    struct rec_callable_cache *cache = thread->callables;
+    if (cache == &rec_no_callables || cache->generation != now) {
+        struct rec_callable_cache *fresh = cache == &rec_no_callables ? malloc(sizeof *cache) : cache;
+        if (!fresh)
+            return;
+        *fresh = (struct rec_callable_cache){.generation = now};
+        thread->callables = cache = fresh;
+    }
+    *cached_entry(cache, entry.key) = entry;
+}
+
+/* ---- types that die ---- */
+
 /* A heap type is about to die: its address may become another's. The entry stays with its key, and is made anew when used again. */
 static void forget_callable(const void *key)
 {
-    struct callable_entry *entry = find_callable(key);
-    if (!entry->key)
-        return;
-    rec_function_free(entry->function);
-    entry->function = NULL;
-    struct callable_entry *cached = &recent[key_hash(key) % RECENT_COUNT];
-    if (cached->key == key)
-        *cached = (struct callable_entry){0};
+    rec_lock();
+    struct rec_callable_entry *entry = find_callable(key);
+    if (entry->key) {
+        atomic_fetch_add(&generation, 1);
+        rec_function_free(entry->function);
+        entry->function = NULL;
+    }
+    rec_unlock();
 }
 
 static PyObject *on_type_death(PyObject *key, PyObject *weak_reference)
@@ -181,34 +209,40 @@ static struct rec_function *create_callable(PyObject *callable)
     return rec_function_make(&names, &class);
 }
 
-static struct rec_function *look_up_callable(const void *key, PyObject *callable, PyTypeObject *keyed_by_type)
+/* With the lock. NULL: no memory. */
+static struct rec_function *look_up(const void *key, PyObject *callable, PyTypeObject *keyed_by_type)
 {
     if (callable_count * 2 >= callable_capacity && !grow_callables())
         return NULL;
-    struct callable_entry *entry = find_callable(key);
-    if (entry->function) {
-        recent[key_hash(key) % RECENT_COUNT] = *entry;
+    struct rec_callable_entry *entry = find_callable(key);
+    if (entry->function)
         return entry->function;
-    }
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    struct rec_function *function = NULL;
-    if (!keyed_by_type || watch_type(keyed_by_type))
-        function = create_callable(callable);
-    PyErr_Clear();
-    PyErr_Restore(type, value, traceback);
+    struct rec_function *function = !keyed_by_type || watch_type(keyed_by_type) ? create_callable(callable) : NULL;
     if (!function)
         return NULL;
-    entry = find_callable(key); /* making names may have freed a type, and so changed entries */
     callable_count += entry->key == NULL;
-    *entry = (struct callable_entry){key, function};
-    recent[key_hash(key) % RECENT_COUNT] = *entry;
+    *entry = (struct rec_callable_entry){key, function};
+    return function;
+}
+
+static struct rec_function *look_up_and_remember(struct rec_thread *thread, const void *key, PyObject *callable,
+                                                 PyTypeObject *keyed_by_type)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    rec_lock();
+    struct rec_function *function = look_up(key, callable, keyed_by_type);
+    if (function)
+        remember(thread, (struct rec_callable_entry){key, function});
+    rec_unlock();
+    PyErr_Clear();
+    PyErr_Restore(type, value, traceback);
     return function;
 }
 
 static ternaryfunc python_call_slot; /* tp_call of classes that define __call__ in Python */
 
-struct rec_function *rec_function_of_callable(PyObject *callable)
+struct rec_function *rec_function_of_callable(struct rec_thread *thread, PyObject *callable)
 {
     PyTypeObject *type = Py_TYPE(callable);
     PyTypeObject *keyed_by_type = NULL;
@@ -231,8 +265,11 @@ struct rec_function *rec_function_of_callable(PyObject *callable)
         return NULL;
     else
         key = keyed_by_type = type;
-    const struct callable_entry *cached = &recent[key_hash(key) % RECENT_COUNT];
-    return __builtin_expect(cached->key == key, 1) ? cached->function : look_up_callable(key, callable, keyed_by_type);
+    struct rec_callable_cache *cache = thread->callables;
+    const struct rec_callable_entry *cached = cached_entry(cache, key);
+    if (__builtin_expect(cached->key == key && cache->generation == atomic_load_explicit(&generation, memory_order_relaxed), 1))
+        return cached->function;
+    return look_up_and_remember(thread, key, callable, keyed_by_type);
 }
 
 static int find_python_call_slot(void)

@@ -174,7 +174,7 @@ struct rec_class rec_classify_c(const char *module)
         set_library(&class, "builtins", 8);
         return class;
     }
-    if (strncmp(module, "callprofiler.", 13) == 0) {
+    if (length == 12 && strncmp(module, "callprofiler", length) == 0) {
         class.is_hidden = true;
         return class;
     }

@@ -10,7 +10,7 @@
 #include <cpuid.h>
 #endif
 
-struct rec_clock rec_clock = {.source = REC_CLOCK_MONOTONIC, .shift = 2};
+struct rec_clock rec_clock = {.source = REC_CLOCK_MONOTONIC, .shift = 2, .ticks_per_ns = 0.25};
 
 static struct cptrace_calibration first_point;
 
@@ -61,7 +61,9 @@ void rec_clock_choose(void)
 {
     choose_source();
     rec_clock.shift = 0;
-    rec_clock.shift = shift_for(rec_clock.source == REC_CLOCK_MONOTONIC ? 1.0 : measure_ns_per_tick(200000));
+    const double ns_per_count = rec_clock.source == REC_CLOCK_MONOTONIC ? 1.0 : measure_ns_per_tick(200000);
+    rec_clock.shift = shift_for(ns_per_count);
+    rec_clock.ticks_per_ns = 1.0 / (ns_per_count * (double)(1u << rec_clock.shift));
     first_point = rec_clock_calibrate();
 }
 

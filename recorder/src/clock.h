@@ -17,6 +17,7 @@ enum rec_clock_source { REC_CLOCK_TSC = 1, REC_CLOCK_CNTVCT, REC_CLOCK_MONOTONIC
 struct rec_clock {
     enum rec_clock_source source;
     unsigned shift; /* raw counter to ticks */
+    double ticks_per_ns; /* about: for intervals that need not be exact */
 };
 extern struct rec_clock rec_clock; /* set once, by rec_clock_choose */
 
@@ -36,6 +37,10 @@ static inline uint64_t rec_clock_ticks(void)
 #endif
     return rec_clock_monotonic_raw() >> rec_clock.shift;
 }
+
+static inline uint64_t rec_clock_ticks_of_ns(uint64_t ns) { return (uint64_t)((double)ns * rec_clock.ticks_per_ns); }
+
+static inline uint64_t rec_clock_ns_of_ticks(uint64_t ticks) { return (uint64_t)((double)ticks / rec_clock.ticks_per_ns); }
 
 /* Chooses the counter and its shift; takes about 0.2 ms, once. */
 void rec_clock_choose(void);

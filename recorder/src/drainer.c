@@ -21,7 +21,7 @@ static void drain_until_told(void)
         rec_bell_wait(bell);
         rec_mutex_lock(mutex);
         for (struct rec_run *run = rec_open_runs; run; run = run->next_open)
-            rec_run_drain_full_lanes(run);
+            rec_run_drain_when_full(run);
         rec_mutex_unlock(mutex);
     }
 }

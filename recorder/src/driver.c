@@ -10,30 +10,34 @@ struct driver {
 
 static PyTypeObject *driver_type;
 
-/* Switches the run on, unless it is on already (or over); the lane to switch off, or NULL. */
-static struct rec_lane *switch_on(const struct driver *self)
+/* Switches the run on, unless it is on already (or over); whether it is to be switched off again. */
+static bool switch_on(const struct driver *self)
 {
     struct rec_run *run = self->run->run;
     struct rec_thread *thread = &rec_this_thread;
     if (!run || !run->is_open || run->pid != rec_platform_pid() || rec_thread_is_recording(thread, run))
-        return NULL;
+        return false;
     struct rec_lane *lane = rec_run_lane(run, thread);
     if (lane)
         rec_thread_switch_on(thread, lane);
-    return lane;
+    return lane != NULL;
 }
 
-static void switch_off(const struct driver *self, struct rec_lane *lane)
+/* The run may be over by now, or be another (a forked child goes on in its own). */
+static void switch_off(const struct driver *self)
 {
-    if (lane && self->run->run && self->run->run->is_open) /* closing a run frees its lanes */
+    struct rec_run *run = self->run->run;
+    struct rec_lane *lane = run ? rec_thread_lane(&rec_this_thread, run) : NULL;
+    if (lane)
         rec_thread_switch_off(lane);
 }
 
 static PyObject *driver_next(struct driver *self)
 {
-    struct rec_lane *lane = switch_on(self);
+    const bool is_ours = switch_on(self);
     PyObject *result = Py_TYPE(self->inner)->tp_iternext(self->inner);
-    switch_off(self, lane);
+    if (is_ours)
+        switch_off(self);
     return result;
 }
 
@@ -43,9 +47,10 @@ static PyObject *call_inner(struct driver *self, const char *method, PyObject *a
     PyObject *function = PyObject_GetAttrString(self->inner, method);
     if (!function)
         return NULL;
-    struct rec_lane *lane = switch_on(self);
+    const bool is_ours = switch_on(self);
     PyObject *result = PyObject_Call(function, arguments, NULL);
-    switch_off(self, lane);
+    if (is_ours)
+        switch_off(self);
     Py_DECREF(function);
     return result;
 }

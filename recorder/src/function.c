@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "classify.h"
-#include "cptrace/ring.h"
+#include "landmark.h"
+#include "lock.h"
 #include "platform.h"
 
 #if PY_VERSION_HEX >= 0x030c0000
@@ -22,11 +23,11 @@ Py_ssize_t rec_code_extra_index = -1;
 bool rec_code_extra_direct;
 
 static uint32_t next_number;
-static struct rec_function hidden_function = {.kind = REC_FUNCTION_HIDDEN};
+static struct rec_function hidden_function = {.number = UINT32_MAX, .kind = REC_FUNCTION_HIDDEN};
 
 /* ---- making functions ---- */
 
-static uint16_t bounded_length(const char *text, size_t limit)
+uint16_t rec_bounded_length(const char *text, size_t limit)
 {
     size_t length = strlen(text);
     if (length <= limit)
@@ -47,10 +48,10 @@ static bool write_definition(struct rec_function *function, const struct rec_fun
     struct cptrace_ring_function fixed = {
         .number = function->number,
         .line = names->line,
-        .qualified_name_bytes = bounded_length(names->qualified_name, REC_QUALIFIED_NAME_MAX),
-        .module_bytes = bounded_length(names->module, REC_MODULE_MAX),
-        .library_bytes = bounded_length(class->library, REC_LIBRARY_MAX),
-        .path_bytes = bounded_length(names->path, REC_PATH_MAX),
+        .qualified_name_bytes = rec_bounded_length(names->qualified_name, REC_QUALIFIED_NAME_MAX),
+        .module_bytes = rec_bounded_length(names->module, REC_MODULE_MAX),
+        .library_bytes = rec_bounded_length(class->library, REC_LIBRARY_MAX),
+        .path_bytes = rec_bounded_length(names->path, REC_PATH_MAX),
         .category = class->category,
         .flags = names->flags,
     };
@@ -79,7 +80,11 @@ struct rec_function *rec_function_make(const struct rec_function_names *names, c
     function->number = next_number++;
     if (names->flags & (CPTRACE_FUNCTION_GENERATOR | CPTRACE_FUNCTION_COROUTINE | CPTRACE_FUNCTION_ASYNC_GENERATOR))
         function->kind = REC_FUNCTION_RESUMABLE;
+    function->is_c = (names->flags & CPTRACE_FUNCTION_C) != 0;
     function->is_coroutine = (names->flags & (CPTRACE_FUNCTION_COROUTINE | CPTRACE_FUNCTION_ASYNC_GENERATOR)) != 0;
+    function->landmark = rec_landmark_of(names);
+    if (function->landmark != REC_LANDMARK_NONE)
+        function->kind = REC_FUNCTION_LANDMARK;
     if (!write_definition(function, names, class)) {
         free(function);
         return NULL;
@@ -181,10 +186,8 @@ static uint8_t flags_of(const PyCodeObject *code)
     return code->co_flags & CO_GENERATOR ? CPTRACE_FUNCTION_GENERATOR : 0;
 }
 
-struct rec_function *rec_function_create(PyCodeObject *code)
+static struct rec_function *create(PyCodeObject *code)
 {
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
     PyObject *globals = PyEval_GetGlobals();
     PyObject *module = globals && PyDict_Check(globals) ? PyDict_GetItemString(globals, "__name__") : NULL;
     char path_scratch[REC_PATH_MAX], name_scratch[REC_QUALIFIED_NAME_MAX], module_scratch[REC_MODULE_MAX];
@@ -201,6 +204,19 @@ struct rec_function *rec_function_create(PyCodeObject *code)
         rec_function_free(function);
         function = NULL;
     }
+    return function;
+}
+
+struct rec_function *rec_function_create(PyCodeObject *code)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    rec_lock();
+    struct rec_function *function = rec_function_of_code(code); /* another thread may have made it while this one waited */
+    if (!function)
+        function = create(code);
+    rec_unlock();
+    PyErr_Clear();
     PyErr_Restore(type, value, traceback);
     return function;
 }

@@ -7,20 +7,29 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cptrace/ring.h"
+
 enum rec_function_kind {
     REC_FUNCTION_PLAIN = 0,
     REC_FUNCTION_RESUMABLE = 1, /* generator, coroutine, async generator: its calls suspend */
     REC_FUNCTION_HIDDEN = 2,    /* callprofiler's own: never recorded */
+    REC_FUNCTION_LANDMARK = 3,  /* plain, and its calls tell the recorder something: see landmark.h */
 };
 
 struct rec_function {
-    uint32_t number;
-    uint32_t lane_epoch; /* the lane that it was last defined in: the check of the hot path */
-    uint8_t kind;        /* enum rec_function_kind */
+    uint32_t number; /* process-wide */
+    uint8_t kind;    /* enum rec_function_kind */
+    uint8_t landmark; /* enum rec_landmark */
     bool is_coroutine;
+    bool is_c; /* c_calls=False leaves it out */
     uint32_t definition_bytes;
     void *definition; /* struct cptrace_ring_function and its strings, ready for a ring */
 };
+
+static inline uint64_t rec_function_word(const struct rec_function *function, enum cptrace_ring_op op)
+{
+    return (uint64_t)function->number << 8 | (uint64_t)op;
+}
 
 /* Once per process, with the GIL. -1 with a Python exception. */
 int rec_function_table_start(void);
@@ -63,6 +72,9 @@ struct rec_function_names {
 struct rec_class;
 struct rec_function *rec_function_make(const struct rec_function_names *names, const struct rec_class *class);
 void rec_function_free(void *function); /* NULL and the hidden function are fine */
+
+/* The length of the text, or less: at most limit bytes, cut between characters. */
+uint16_t rec_bounded_length(const char *text, size_t limit);
 
 /* UTF-8 of a str, kept alive by it, or written to scratch (surrogates of undecodable file names as their bytes). Empty for anything else.
  */

@@ -3,10 +3,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arguments.h"
+#include "clock.h"
 #include "drainer.h"
+#include "platform.h"
 #include "run.h"
 
+/* CPU time is asked for at most this often while events come, and at the first event after a longer pause: 0.1 to 0.2 % of the time. */
+#define CPU_PERIOD_NS 200000u
+
 static uint64_t smaller(uint64_t a, uint64_t b) { return a < b ? a : b; }
+
+/* ---- room ---- */
 
 /* How far the head may rise before the next look: to a quarter of the ring from here, so that the drainer is woken in time. */
 static void set_limit(struct rec_lane *lane, uint64_t head, uint64_t tail)
@@ -25,13 +33,13 @@ static uint64_t go_round(struct rec_lane *lane, uint64_t head)
 uint64_t rec_lane_make_room(struct rec_lane *lane, uint64_t slot_count)
 {
     uint64_t head = atomic_load_explicit(&lane->ring->head, memory_order_relaxed);
-    if (atomic_load_explicit(&lane->run->has_failed, memory_order_relaxed))
+    if (rec_run_takes_no_more(lane->run))
         return go_round(lane, head);
     uint64_t tail = atomic_load_explicit(&lane->ring->tail, memory_order_acquire);
     uint64_t capacity = lane->mask + 1;
     if (head + slot_count - tail > capacity) {
         rec_run_help(lane);
-        if (atomic_load_explicit(&lane->run->has_failed, memory_order_relaxed))
+        if (rec_run_takes_no_more(lane->run))
             return go_round(lane, head);
         head = atomic_load_explicit(&lane->ring->head, memory_order_relaxed);
         tail = atomic_load_explicit(&lane->ring->tail, memory_order_acquire);
@@ -44,35 +52,81 @@ uint64_t rec_lane_make_room(struct rec_lane *lane, uint64_t slot_count)
     return head;
 }
 
-/* Marks the function as defined in this lane; false when it was already. */
-static bool needs_definition(struct rec_lane *lane, const struct rec_function *function)
+/* ---- records of more than one slot ---- */
+
+void rec_lane_put_bytes(struct rec_lane *lane, uint64_t tick, enum cptrace_ring_op op, const void *bytes, uint64_t length)
 {
-    if (function->number >= lane->defined_capacity) {
-        uint64_t capacity = lane->defined_capacity ? lane->defined_capacity : 1024;
-        while (capacity <= function->number)
-            capacity *= 2;
-        uint8_t *defined = realloc(lane->defined, capacity);
-        if (!defined)
-            return true; /* defining twice is harmless */
-        memset(defined + lane->defined_capacity, 0, capacity - lane->defined_capacity);
-        lane->defined = defined;
-        lane->defined_capacity = capacity;
-    }
-    bool is_new = !lane->defined[function->number];
-    lane->defined[function->number] = 1;
-    return is_new;
+    /* The small first ring takes any definition; longer texts are cut where half of it ends. */
+    length = smaller(length, (lane->mask + 1) / 2 * sizeof *lane->slots);
+    const uint64_t slot_count = 1 + (length + sizeof *lane->slots - 1) / sizeof *lane->slots;
+    const uint64_t head = rec_lane_head(lane, slot_count);
+    rec_lane_store(lane, head, tick, length << 8 | (uint64_t)op);
+    for (uint64_t done = 0, slot = head + 1; done < length; done += sizeof *lane->slots, slot++)
+        memcpy(&lane->slots[slot & lane->mask], (const char *)bytes + done, smaller(sizeof *lane->slots, length - done));
+    rec_lane_publish(lane, head + slot_count);
 }
 
-void rec_lane_define_slow(struct rec_lane *lane, struct rec_function *function)
+void rec_lane_put_cpu(struct rec_lane *lane, uint64_t tick)
 {
-    function->lane_epoch = lane->epoch;
-    if (!needs_definition(lane, function))
+    /* Switches only change the picture of a pause, and cost another system call. */
+    const uint64_t period_ticks = rec_clock_ticks_of_ns(CPU_PERIOD_NS);
+    if (tick - lane->cpu_due_tick > period_ticks)
+        lane->switch_count = rec_platform_voluntary_switches();
+    lane->cpu_due_tick = tick + period_ticks;
+    const uint64_t head = rec_lane_head(lane, 2);
+    rec_lane_store(lane, head, tick, rec_platform_thread_cpu_ns() << 8 | CPTRACE_RING_CPU);
+    rec_lane_store(lane, head + 1, lane->switch_count, 0);
+    rec_lane_publish(lane, head + 2);
+}
+
+/* ---- functions that are new here ---- */
+
+static bool remember(struct rec_lane *lane, const struct rec_function *function, enum rec_treatment treatment)
+{
+    if (function->number >= lane->treatment_count) {
+        uint64_t count = lane->treatment_count ? lane->treatment_count : 1024;
+        while (count <= function->number)
+            count *= 2;
+        uint8_t *treatments = realloc(lane->treatments, count);
+        if (!treatments)
+            return false; /* it stays new: defining it again is harmless */
+        memset(treatments + lane->treatment_count, REC_NEW, count - lane->treatment_count);
+        lane->treatments = treatments;
+        lane->treatment_count = count;
+    }
+    lane->treatments[function->number] = (uint8_t)treatment;
+    return true;
+}
+
+static enum rec_treatment define(struct rec_lane *lane, const struct rec_function *function)
+{
+    const struct rec_run *run = lane->run;
+    enum rec_treatment treatment = REC_RECORDED;
+    if (function->is_c && !run->wants.c_calls)
+        treatment = REC_IGNORED;
+    else {
+        const bool is_left_out = rec_filter_leaves_out(run->filter, function);
+        if (run->wants.arguments && !function->is_c && !is_left_out)
+            treatment = REC_WITH_ARGUMENTS;
+        rec_lane_put_bytes(lane, 0, is_left_out ? CPTRACE_RING_DEFINE_OMITTED : CPTRACE_RING_DEFINE, function->definition,
+                           function->definition_bytes);
+    }
+    remember(lane, function, treatment);
+    return treatment;
+}
+
+void rec_lane_put_unusual(struct rec_lane *lane, struct rec_function *function, uint64_t tick, enum cptrace_ring_op op, const void *frame)
+{
+    enum rec_treatment treatment = rec_lane_treatment(lane, function);
+    if (treatment == REC_NEW)
+        treatment = define(lane, function);
+    if (treatment == REC_IGNORED)
         return;
-    uint64_t slot_count = 1 + (function->definition_bytes + sizeof *lane->slots - 1) / sizeof *lane->slots;
-    uint64_t head = rec_lane_make_room(lane, slot_count);
-    lane->slots[head & lane->mask] = (struct cptrace_ring_slot){0, (uint64_t)function->definition_bytes << 8 | CPTRACE_RING_DEFINE};
-    const char *bytes = function->definition;
-    for (uint64_t done = 0, slot = head + 1; done < function->definition_bytes; done += sizeof *lane->slots, slot++)
-        memcpy(&lane->slots[slot & lane->mask], bytes + done, smaller(sizeof *lane->slots, function->definition_bytes - done));
-    atomic_store_explicit(&lane->ring->head, head + slot_count, memory_order_release);
+    const uint64_t word = rec_function_word(function, op);
+    if (frame)
+        rec_lane_put_frame(lane, tick, word, frame);
+    else
+        rec_lane_put(lane, tick, word);
+    if (treatment == REC_WITH_ARGUMENTS && (op == CPTRACE_RING_CALL || op == CPTRACE_RING_START))
+        rec_arguments_put(lane, tick);
 }

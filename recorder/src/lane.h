@@ -8,62 +8,103 @@
 #include "cptrace/ring.h"
 #include "function.h"
 
+struct rec_region;
 struct rec_run;
 struct rec_thread;
+
+/* What a lane does with the events of a function: decided at its first event, since each ring explains itself, in whatever order rings are
+ * drained. */
+enum rec_treatment {
+    REC_NEW = 0,            /* not seen yet */
+    REC_RECORDED = 1,       /* the ring has its definition: the usual case */
+    REC_WITH_ARGUMENTS = 2, /* so it has, and calls carry their arguments */
+    REC_IGNORED = 3,        /* C code, in a run that wants none */
+};
 
 struct rec_lane {
     struct cptrace_ring *ring;
     struct cptrace_ring_slot *slots; /* of the ring */
     uint64_t mask;
-    uint64_t limit;      /* head may rise to here before rec_lane_make_room must be asked */
-    uint32_t epoch;      /* unique among lanes of the process; functions remember where they were defined last */
-    bool ends_with_root; /* it was switched on by a frame, and goes off with it */
-    const void *root_frame;
+    uint64_t limit;        /* head may rise to here before rec_lane_make_room must be asked */
+    uint64_t cpu_due_tick; /* when the next event asks for the thread's CPU time */
+    uint8_t *treatments;   /* enum rec_treatment, by process-wide function number */
+    uint64_t treatment_count;
     struct rec_lane *outer; /* the next run that is recorded on this thread, while this one is on */
+    bool ends_with_root;    /* it was switched on by a frame, and goes off with it */
     bool is_on;
     bool may_grow; /* it has its first, small ring, and the next full one brings a large one */
+    atomic_bool is_finished; /* its thread has ended */
+    const void *root_frame;
+    uint64_t switch_count; /* voluntary context switches, when they were asked for last */
+    unsigned coroutine_depth; /* coroutines on the stack: the first of them is a task's */
 
     struct rec_run *run;
-    struct rec_thread *thread;
-    struct rec_lane *next_of_run;
+    struct rec_thread *thread; /* NULL: it has ended */
+    struct rec_lane *next_of_run, *next_of_thread;
     uint32_t number;
-    uint64_t ring_bytes;
-    uint8_t *defined; /* by process-wide function number: whether the ring was given its definition. Each ring explains itself, in whatever
-                         order they are drained */
-    uint64_t defined_capacity;
+    struct rec_region *region; /* of the ring file, with the ring */
 };
 
-/* Makes room for `slots` more: wakes the drainer, drains here when it is late, and never fails: when the run has failed (disk full …) the
- * ring goes round without being drained. Returns the head to write at. */
+/* Makes room for `slots` more: wakes the drainer, drains here when it is late, and never fails: when the run takes no more events (disk
+ * full, …) the ring goes round without being drained. Returns the head to write at. */
 uint64_t rec_lane_make_room(struct rec_lane *lane, uint64_t slot_count);
 
-/* Puts the function's definition into the ring, unless it was given it. */
-void rec_lane_define_slow(struct rec_lane *lane, struct rec_function *function);
+/* An event of a function that is new here, or not to be treated as usual. */
+void rec_lane_put_unusual(struct rec_lane *lane, struct rec_function *function, uint64_t tick, enum cptrace_ring_op op, const void *frame);
+
+/* A record that carries bytes (DEFINE, MARK, …), cut at what a ring can take. */
+void rec_lane_put_bytes(struct rec_lane *lane, uint64_t tick, enum cptrace_ring_op op, const void *bytes, uint64_t length);
+
+/* Puts the CPU time that the thread has used until now. */
+void rec_lane_put_cpu(struct rec_lane *lane, uint64_t tick);
+
+static inline enum rec_treatment rec_lane_treatment(const struct rec_lane *lane, const struct rec_function *function)
+{
+    return __builtin_expect(function->number < lane->treatment_count, 1) ? (enum rec_treatment)lane->treatments[function->number] : REC_NEW;
+}
+
+/* Whether the ring knows the function: if not, the call that ends now began before the run, or is not wanted. */
+static inline bool rec_lane_knows(const struct rec_lane *lane, const struct rec_function *function)
+{
+    const enum rec_treatment treatment = rec_lane_treatment(lane, function);
+    return treatment == REC_RECORDED || treatment == REC_WITH_ARGUMENTS;
+}
+
+/* Where the next slots go, slot_count of them. */
+static inline uint64_t rec_lane_head(struct rec_lane *lane, uint64_t slot_count)
+{
+    const uint64_t head = atomic_load_explicit(&lane->ring->head, memory_order_relaxed);
+    return __builtin_expect(head + slot_count > lane->limit, 0) ? rec_lane_make_room(lane, slot_count) : head;
+}
+
+static inline void rec_lane_store(struct rec_lane *lane, uint64_t head, uint64_t tick, uint64_t word)
+{
+    lane->slots[head & lane->mask] = (struct cptrace_ring_slot){tick, word};
+}
+
+static inline void rec_lane_publish(struct rec_lane *lane, uint64_t head)
+{
+    atomic_store_explicit(&lane->ring->head, head, memory_order_release);
+}
 
 static inline void rec_lane_put(struct rec_lane *lane, uint64_t tick, uint64_t word)
 {
-    uint64_t head = atomic_load_explicit(&lane->ring->head, memory_order_relaxed);
-    if (__builtin_expect(head >= lane->limit, 0))
-        head = rec_lane_make_room(lane, 1);
-    lane->slots[head & lane->mask] = (struct cptrace_ring_slot){tick, word};
-    atomic_store_explicit(&lane->ring->head, head + 1, memory_order_release);
+    if (__builtin_expect(tick >= lane->cpu_due_tick, 0))
+        rec_lane_put_cpu(lane, tick);
+    const uint64_t head = rec_lane_head(lane, 1);
+    rec_lane_store(lane, head, tick, word);
+    rec_lane_publish(lane, head + 1);
 }
 
+/* With a second slot, which carries a frame's address. */
 static inline void rec_lane_put_frame(struct rec_lane *lane, uint64_t tick, uint64_t word, const void *frame)
 {
-    uint64_t head = atomic_load_explicit(&lane->ring->head, memory_order_relaxed);
-    if (__builtin_expect(head + 2 > lane->limit, 0))
-        head = rec_lane_make_room(lane, 2);
-    lane->slots[head & lane->mask] = (struct cptrace_ring_slot){tick, word};
-    lane->slots[(head + 1) & lane->mask] = (struct cptrace_ring_slot){(uint64_t)(uintptr_t)frame, 0};
-    atomic_store_explicit(&lane->ring->head, head + 2, memory_order_release);
-}
-
-/* Gives the ring this function's definition, unless it has it. */
-static inline void rec_lane_define(struct rec_lane *lane, struct rec_function *function)
-{
-    if (__builtin_expect(function->lane_epoch != lane->epoch, 0))
-        rec_lane_define_slow(lane, function);
+    if (__builtin_expect(tick >= lane->cpu_due_tick, 0))
+        rec_lane_put_cpu(lane, tick);
+    const uint64_t head = rec_lane_head(lane, 2);
+    rec_lane_store(lane, head, tick, word);
+    rec_lane_store(lane, head + 1, (uint64_t)(uintptr_t)frame, 0);
+    rec_lane_publish(lane, head + 2);
 }
 
 #endif

@@ -9,6 +9,9 @@
 #include "clock.h"
 #include "driver.h"
 #include "function.h"
+#include "landmark.h"
+#include "lock.h"
+#include "moments.h"
 #include "run_object.h"
 #include "thread.h"
 
@@ -43,6 +46,11 @@ static PyMethodDef methods[] = {
     {"is_recording", is_recording, METH_O, "is_recording(settings): whether a run of these settings is on, on this thread."},
     {"execute", execute, METH_VARARGS, "execute(code, globals)"},
     {"close_all", rec_run_object_close_all, METH_NOARGS, "Ends all runs, as the interpreter does when it ends."},
+    {"follow_fork", rec_run_object_follow_fork, METH_NOARGS, "In a forked child: goes on with the runs that follow processes."},
+    {"label", rec_run_object_label, METH_VARARGS,
+     "label(key, value): puts a label, both str, on the innermost run that is on in this thread; nothing when there is none."},
+    {"mark", rec_moments_mark, METH_O, "mark(text): marks this moment in the traces that are on in this thread."},
+    {"counter", rec_moments_counter, METH_VARARGS, "counter(name, value): a value at this moment, in the traces that are on in this thread."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -54,7 +62,8 @@ static int start(PyObject *module)
     rec_clock_choose();
     rec_run_variable = PyContextVar_New("callprofiler_run", NULL);
     if (!rec_run_variable || rec_threads_start() != 0 || rec_function_table_start() < 0 || rec_callable_table_start() < 0 ||
-        rec_backend_start() < 0 || rec_driver_start() < 0)
+        rec_backend_start() < 0 || rec_driver_start() < 0 ||
+        rec_landmarks_start() < 0 || rec_moments_start(module) < 0)
         return -1;
     if (PyModule_AddStringConstant(module, "backend", rec_backend_name) < 0 ||
         PyModule_AddStringConstant(module, "clock", rec_clock_name()) < 0 || PyModule_AddIntConstant(module, "CALL", REC_RUN_CALL) < 0 ||
@@ -62,6 +71,10 @@ static int start(PyObject *module)
         return -1;
     return rec_run_object_start(module);
 }
+
+#ifdef Py_GIL_DISABLED
+PyMutex rec_the_lock;
+#endif
 
 /* One copy of all state per process: a second interpreter is refused, by single-phase initialisation and here. */
 PyMODINIT_FUNC PyInit__recorder(void)
@@ -72,6 +85,10 @@ PyMODINIT_FUNC PyInit__recorder(void)
         return NULL;
     }
     PyObject *module = PyModule_Create(&definition);
+#ifdef Py_GIL_DISABLED
+    if (module)
+        PyUnstable_Module_SetGIL(module, Py_MOD_GIL_NOT_USED);
+#endif
     if (module && start(module) < 0) {
         if (!PyErr_Occurred())
             PyErr_SetString(PyExc_ImportError, "callprofiler could not start");

@@ -9,6 +9,9 @@
 uint64_t rec_platform_monotonic_ns(void);
 uint64_t rec_platform_utc_ns(void);
 uint64_t rec_platform_thread_id(void);
+/* What the calling thread has used so far: CPU time, and how often it gave the CPU up to wait (0 where the system does not tell). */
+uint64_t rec_platform_thread_cpu_ns(void);
+uint64_t rec_platform_voluntary_switches(void);
 /* The OS's name of the calling thread, NUL-terminated; empty when it has none. */
 void rec_platform_thread_name(char *name, size_t capacity);
 void rec_platform_random(void *bytes, size_t length);
@@ -17,6 +20,9 @@ uint32_t rec_platform_pid(void);
 /* Files. Functions return 0 or an errno value. */
 int rec_file_create_new(const char *path, int *file);            /* EEXIST when it is there */
 int rec_file_append(int file, const void *bytes, size_t length); /* all of it: short writes and EINTR are retried */
+int rec_file_resize(int file, uint64_t length_bytes);
+int rec_file_lock(int file);     /* for as long as this process lives and keeps it open: others can see that it is in use */
+bool rec_file_has_name(int file); /* it was not removed */
 int rec_file_close(int file);
 int rec_file_remove(const char *path);
 /* Gives a finished file its name; EEXIST when that name is taken (never overwrites). */

@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -39,6 +41,18 @@ uint64_t rec_platform_thread_id(void)
 #else
     return (uint64_t)(uintptr_t)pthread_self();
 #endif
+}
+
+uint64_t rec_platform_thread_cpu_ns(void) { return clock_ns(CLOCK_THREAD_CPUTIME_ID); }
+
+uint64_t rec_platform_voluntary_switches(void)
+{
+#ifdef RUSAGE_THREAD
+    struct rusage usage;
+    if (getrusage(RUSAGE_THREAD, &usage) == 0)
+        return (uint64_t)usage.ru_nvcsw;
+#endif
+    return 0;
 }
 
 void rec_platform_thread_name(char *name, size_t capacity)
@@ -90,11 +104,40 @@ int rec_file_append(int file, const void *bytes, size_t length)
     return 0;
 }
 
+int rec_file_resize(int file, uint64_t length_bytes) { return ftruncate(file, (off_t)length_bytes) < 0 ? errno : 0; }
+int rec_file_lock(int file) { return flock(file, LOCK_EX | LOCK_NB) < 0 ? errno : 0; }
+
+bool rec_file_has_name(int file)
+{
+    struct stat facts;
+    return fstat(file, &facts) == 0 && facts.st_nlink > 0;
+}
+
 int rec_file_close(int file) { return close(file) < 0 ? errno : 0; }
 int rec_file_remove(const char *path) { return unlink(path) < 0 ? errno : 0; }
 
+/* ENOSYS where the system or the file system does not know of it. */
+static int rename_to_new(const char *from, const char *to)
+{
+#if defined(__linux__) && defined(RENAME_NOREPLACE)
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+        return 0;
+    return errno == EINVAL ? ENOSYS : errno;
+#elif defined(__APPLE__)
+    if (renamex_np(from, to, RENAME_EXCL) == 0)
+        return 0;
+    return errno == ENOTSUP ? ENOSYS : errno;
+#else
+    (void)from, (void)to;
+    return ENOSYS;
+#endif
+}
+
 int rec_file_publish(const char *from, const char *to)
 {
+    int status = rename_to_new(from, to);
+    if (status != ENOSYS)
+        return status;
     if (link(from, to) == 0)
         return unlink(from) < 0 ? errno : 0;
     if (errno == EEXIST)

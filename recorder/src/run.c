@@ -4,21 +4,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "clock.h"
 #include "drainer.h"
+#include "ring_files.h"
 #include "thread.h"
 
-/* A run begins with a small ring, which is all that most runs need; the first lanes that fill theirs get a large one. */
+/* A run begins with a small ring (REC_FIRST_RING_SLOTS), which is all that most runs need; the first lanes that fill theirs get a large
+ * one. */
 enum {
-    FIRST_RING_SLOTS = 4096,
     LARGE_RING_SLOTS = 131072, /* 2 MiB: a block of the file is what is drained at once, half of it */
     MIDDLE_RING_SLOTS = 16384,
     LARGE_RING_LANES = 3, /* bounds memory: 3 × 2 MiB, then 256 KiB a lane */
 };
 
-static uint32_t last_epoch;
+static uint64_t last_serial;
 
 /* ---- errors ---- */
 
@@ -29,94 +29,143 @@ void rec_run_fail(struct rec_run *run, const char *what, const char *why)
     atomic_store(&run->has_failed, true);
 }
 
+/* ---- the file: in memory first, on disk from the first drain or the end ---- */
+
+static int create_part(struct rec_run *run)
+{
+    struct cptrace_ring_file *head = run->ring_file->head;
+    int status = rec_trace_files_create_part(&run->files);
+    if (status == 0)
+        status = rec_file_append(run->files.part_file, head->spool, atomic_load(&head->spool_bytes));
+    if (status == 0) {
+        rec_ring_file_begin(run->ring_file, run->file_id, run->files.final_path); /* the name may be another one by now */
+        atomic_store(&head->spool_bytes, 0);
+    }
+    return status;
+}
+
+static int append(void *context, const void *bytes, size_t length)
+{
+    struct rec_run *run = context;
+    run->bytes_written += length;
+    if (run->files.part_file < 0) {
+        if (rec_ring_file_spool(run->ring_file, bytes, length))
+            return 0;
+        int status = create_part(run);
+        if (status)
+            return status;
+    }
+    return rec_file_append(run->files.part_file, bytes, length);
+}
+
 /* ---- draining ---- */
-
-static int append_to_part(void *context, const void *bytes, size_t length)
-{
-    return rec_file_append(((struct rec_run *)context)->files.part_file, bytes, length);
-}
-
-/* With run->mutex held. */
-static void drain(struct rec_run *run, struct rec_lane *lane)
-{
-    if (atomic_load(&run->has_failed) || !run->writer)
-        return;
-    struct cptrace_error error = {0};
-    uint64_t consumed;
-    cptrace_writer_calibrate(run->writer, rec_clock_calibrate());
-    enum cptrace_status status = cptrace_transcoder_consume(run->transcoder, lane->ring, &consumed);
-    if (status == CPTRACE_OK)
-        status = cptrace_writer_flush(run->writer, &error);
-    else
-        cptrace_writer_flush(run->writer, &error);
-    if (status == CPTRACE_OK)
-        cptrace_ring_release(lane->ring, consumed);
-    else
-        rec_run_fail(run, run->files.part_path, error.message[0] ? error.message : cptrace_status_name(status));
-}
 
 static uint64_t used_slots(const struct rec_lane *lane)
 {
     return atomic_load_explicit(&lane->ring->head, memory_order_acquire) - atomic_load_explicit(&lane->ring->tail, memory_order_relaxed);
 }
 
-void rec_run_drain_full_lanes(struct rec_run *run)
+static bool make_drain_lists(struct rec_run *run)
+{
+    if (run->drained_capacity >= run->lane_count)
+        return true;
+    const size_t capacity = run->lane_count * 2u;
+    struct cptrace_ring **rings = realloc(run->drained_rings, capacity * sizeof *rings);
+    if (rings)
+        run->drained_rings = rings;
+    uint64_t *consumed = realloc(run->drained_slots, capacity * sizeof *consumed);
+    if (consumed)
+        run->drained_slots = consumed;
+    if (rings && consumed)
+        run->drained_capacity = capacity;
+    return rings && consumed;
+}
+
+static void stop_when_too_large(struct rec_run *run)
+{
+    if (run->wants.max_bytes == 0 || run->bytes_written < run->wants.max_bytes)
+        return;
+    run->warning = "max_bytes was reached: what came after is not recorded";
+    atomic_store(&run->is_full, true);
+}
+
+/* Encodes, compresses and appends what all rings hold, in the order of time, since a generator may go on in another thread than the one it
+ * was begun in. now: a point that is not before any of these events. With run->mutex held. */
+static void drain(struct rec_run *run, struct cptrace_calibration now)
+{
+    if (rec_run_takes_no_more(run) || !run->writer)
+        return;
+    size_t count = 0;
+    struct cptrace_error error = {0};
+    enum cptrace_status status = make_drain_lists(run) ? CPTRACE_OK : CPTRACE_NO_MEMORY;
+    for (struct rec_lane *lane = run->lanes; lane && status == CPTRACE_OK; lane = lane->next_of_run)
+        if (used_slots(lane) > 0)
+            run->drained_rings[count++] = lane->ring;
+    if (status == CPTRACE_OK && count > 0) {
+        cptrace_writer_calibrate(run->writer, now);
+        status = cptrace_transcoder_consume_all(run->transcoder, run->drained_rings, count, run->drained_slots);
+        const enum cptrace_status flushed = cptrace_writer_flush(run->writer, &error);
+        status = status == CPTRACE_OK ? flushed : status;
+    }
+    for (size_t i = 0; i < count && status == CPTRACE_OK; i++)
+        cptrace_ring_release(run->drained_rings[i], run->drained_slots[i]);
+    if (status != CPTRACE_OK)
+        rec_run_fail(run, run->files.part_path, error.message[0] ? error.message : cptrace_status_name(status));
+    else
+        stop_when_too_large(run);
+}
+
+static bool is_half_full(const struct rec_lane *lane)
+{
+    return !lane->may_grow && used_slots(lane) >= lane->ring->capacity_slots / 2;
+}
+
+void rec_run_drain_when_full(struct rec_run *run)
 {
     rec_mutex_lock(run->mutex);
-    for (struct rec_lane *lane = run->lanes; lane; lane = lane->next_of_run)
-        if (!lane->may_grow && used_slots(lane) >= (lane->mask + 1) / 2)
-            drain(run, lane);
+    struct rec_lane *lane = run->lanes;
+    while (lane && !is_half_full(lane))
+        lane = lane->next_of_run;
+    if (lane)
+        drain(run, rec_clock_calibrate());
     rec_mutex_unlock(run->mutex);
 }
 
-/* ---- rings ---- */
+/* ---- rings and lanes ---- */
 
-static size_t ring_bytes(uint64_t slot_count) { return CPTRACE_RING_HEADER_BYTES + slot_count * sizeof(struct cptrace_ring_slot); }
-
-/* Appends a region to the ring file: 0 or an errno value. */
-static int map_ring(struct rec_run *run, uint64_t slot_count, struct cptrace_ring **ring)
+static void use_region(struct rec_lane *lane, struct rec_region *region)
 {
-    void *address;
-    int status = rec_map_shared(run->files.ring_file, run->ring_file_bytes, ring_bytes(slot_count), &address);
-    if (status)
-        return status;
-    run->ring_file_bytes += ring_bytes(slot_count);
-    *ring = address;
-    (*ring)->file_id = run->file_id;
-    (*ring)->capacity_slots = slot_count;
-    return 0;
-}
-
-static void use_ring(struct rec_lane *lane, struct cptrace_ring *ring)
-{
-    uint64_t head = atomic_load(&ring->head);
-    lane->ring = ring;
-    lane->slots = cptrace_ring_slots(ring);
-    lane->mask = ring->capacity_slots - 1;
-    lane->ring_bytes = ring_bytes(ring->capacity_slots);
-    lane->limit = head;
+    lane->region = region;
+    lane->ring = region->ring;
+    lane->slots = cptrace_ring_slots(region->ring);
+    lane->mask = region->ring->capacity_slots - 1;
+    lane->limit = atomic_load(&region->ring->head);
 }
 
 /* A larger ring in place of a full one, with what it held. The new region counts (magic) before the old one ceases to. When the disk has no
  * room for it, the small one serves on. */
 static bool enlarge_ring(struct rec_run *run, struct rec_lane *lane)
 {
-    struct cptrace_ring *old = lane->ring, *larger;
+    struct rec_region *old = lane->region, *larger;
     lane->may_grow = false;
-    if (map_ring(run, lane->number < LARGE_RING_LANES ? LARGE_RING_SLOTS : MIDDLE_RING_SLOTS, &larger) != 0)
+    const bool is_large = run->large_ring_count < LARGE_RING_LANES;
+    if (rec_ring_file_region(run->ring_file, is_large ? LARGE_RING_SLOTS : MIDDLE_RING_SLOTS, &larger) != 0)
         return false;
-    uint64_t head = atomic_load(&old->head), tail = atomic_load(&old->tail);
+    run->large_ring_count += is_large;
+    struct cptrace_ring *from = old->ring, *to = larger->ring;
+    const uint64_t head = atomic_load(&from->head), tail = atomic_load(&from->tail);
     for (uint64_t slot = tail; slot < head; slot++)
-        cptrace_ring_slots(larger)[slot & (larger->capacity_slots - 1)] = lane->slots[slot & lane->mask];
-    larger->lane = old->lane;
-    larger->os_thread_id = old->os_thread_id;
-    memcpy(larger->thread_name, old->thread_name, sizeof larger->thread_name);
-    atomic_store(&larger->tail, tail);
-    atomic_store(&larger->head, head);
-    larger->magic = CPTRACE_RING_MAGIC;
-    old->magic = 0;
-    rec_unmap(old, lane->ring_bytes);
-    use_ring(lane, larger);
+        cptrace_ring_slots(to)[slot & (to->capacity_slots - 1)] = lane->slots[slot & lane->mask];
+    to->file_id = from->file_id;
+    to->lane = from->lane;
+    to->os_thread_id = from->os_thread_id;
+    memcpy(to->thread_name, from->thread_name, sizeof to->thread_name);
+    atomic_store(&to->tail, tail);
+    atomic_store(&to->head, head);
+    to->magic = CPTRACE_RING_MAGIC;
+    from->magic = 0;
+    rec_ring_file_release_region(run->ring_file, old);
+    use_region(lane, larger);
     return true;
 }
 
@@ -126,47 +175,86 @@ void rec_run_help(struct rec_lane *lane)
     rec_mutex_lock(run->mutex);
     if (!lane->may_grow || !enlarge_ring(run, lane)) {
         run->helped_count++;
-        drain(run, lane);
+        drain(run, rec_clock_calibrate());
     }
     rec_mutex_unlock(run->mutex);
 }
 
-struct rec_lane *rec_run_lane(struct rec_run *run, struct rec_thread *thread)
+static void free_lane(struct rec_run *run, struct rec_lane *lane)
 {
-    if (thread->os_thread_id == 0)
-        thread->os_thread_id = rec_platform_thread_id();
-    const uint64_t thread_id = thread->os_thread_id;
-    for (struct rec_lane *lane = run->lanes; lane; lane = lane->next_of_run)
-        if (lane->thread == thread && lane->ring->os_thread_id == thread_id)
-            return lane;
-    struct rec_lane *lane = atomic_load(&run->has_failed) ? NULL : calloc(1, sizeof *lane);
-    if (!lane)
-        return NULL;
-    rec_mutex_lock(run->mutex);
-    struct cptrace_ring *ring = NULL;
-    int status = map_ring(run, FIRST_RING_SLOTS, &ring);
-    if (status)
-        rec_run_fail(run, run->files.ring_path, strerror(status));
-    else {
-        lane->may_grow = true;
-        ring->lane = lane->number = run->lane_count++;
-        ring->os_thread_id = thread_id;
-        rec_platform_thread_name(ring->thread_name, sizeof ring->thread_name);
-        ring->magic = CPTRACE_RING_MAGIC;
-        lane->run = run;
-        lane->epoch = ++last_epoch;
-        lane->thread = thread;
-        use_ring(lane, ring);
-        struct rec_lane **end = &run->lanes;
-        while (*end)
-            end = &(*end)->next_of_run;
-        *end = lane;
+    rec_thread_forget_lane(lane);
+    run->large_ring_count -= lane->ring->capacity_slots == LARGE_RING_SLOTS;
+    rec_ring_file_release_region(run->ring_file, lane->region);
+    free(lane->treatments);
+    free(lane);
+}
+
+static bool has_finished_lane(const struct rec_run *run)
+{
+    for (const struct rec_lane *lane = run->lanes; lane; lane = lane->next_of_run)
+        if (atomic_load_explicit(&lane->is_finished, memory_order_acquire))
+            return true;
+    return false;
+}
+
+/* Lanes whose threads have ended give their rings to those that come. With run->mutex held. */
+static void collect_finished_lanes(struct rec_run *run)
+{
+    if (!has_finished_lane(run))
+        return;
+    drain(run, rec_clock_calibrate());
+    for (struct rec_lane **link = &run->lanes; *link;) {
+        struct rec_lane *lane = *link;
+        if (!atomic_load_explicit(&lane->is_finished, memory_order_acquire)) {
+            link = &lane->next_of_run;
+            continue;
+        }
+        if (used_slots(lane) > 0) { /* it is not drained yet, or the run takes no more: what it has must stay */
+            link = &lane->next_of_run;
+            continue;
+        }
+        lane->ring->magic = 0;
+        *link = lane->next_of_run;
+        free_lane(run, lane);
     }
-    rec_mutex_unlock(run->mutex);
-    if (!ring) {
+}
+
+/* With run->mutex held. NULL when the run has failed by it. */
+static struct rec_lane *make_lane(struct rec_run *run, struct rec_thread *thread)
+{
+    struct rec_lane *lane = calloc(1, sizeof *lane);
+    struct rec_region *region = NULL;
+    const int status = lane ? rec_ring_file_region(run->ring_file, REC_FIRST_RING_SLOTS, &region) : ENOMEM;
+    if (status) {
+        rec_run_fail(run, run->ring_file->path, strerror(status));
         free(lane);
         return NULL;
     }
+    region->ring->file_id = run->file_id;
+    region->ring->lane = lane->number = run->lane_count++;
+    region->ring->os_thread_id = rec_platform_thread_id();
+    rec_thread_name(region->ring->thread_name, sizeof region->ring->thread_name);
+    region->ring->magic = CPTRACE_RING_MAGIC;
+    lane->may_grow = true;
+    lane->run = run;
+    use_region(lane, region);
+    rec_thread_remember_lane(thread, lane);
+    struct rec_lane **end = &run->lanes;
+    while (*end)
+        end = &(*end)->next_of_run;
+    *end = lane;
+    return lane;
+}
+
+struct rec_lane *rec_run_lane(struct rec_run *run, struct rec_thread *thread)
+{
+    struct rec_lane *lane = rec_thread_lane(thread, run);
+    if (lane || rec_run_takes_no_more(run))
+        return lane;
+    rec_mutex_lock(run->mutex);
+    collect_finished_lanes(run);
+    lane = make_lane(run, thread);
+    rec_mutex_unlock(run->mutex);
     return lane;
 }
 
@@ -175,9 +263,7 @@ static void free_lanes(struct rec_run *run)
     while (run->lanes) {
         struct rec_lane *lane = run->lanes;
         run->lanes = lane->next_of_run;
-        rec_unmap(lane->ring, lane->ring_bytes);
-        free(lane->defined);
-        free(lane);
+        free_lane(run, lane);
     }
 }
 
@@ -192,14 +278,30 @@ static bool create_writer(struct rec_run *run, const struct rec_run_options *opt
         .block_event_count = LARGE_RING_SLOTS,
     };
     memcpy(writer_options.run_id, run->run_id, sizeof run->run_id);
-    run->writer = cptrace_writer_create((struct cptrace_sink){append_to_part, run}, &writer_options, error);
+    run->writer = cptrace_writer_create((struct cptrace_sink){append, run}, &writer_options, error);
     if (!run->writer)
         return false;
     cptrace_writer_info(run->writer, options->info, options->info_count);
     if (cptrace_writer_flush(run->writer, error) != CPTRACE_OK)
         return false;
-    run->transcoder = cptrace_transcoder_create(run->writer);
+    const struct cptrace_transcoder_options sieve = {.max_depth = run->wants.max_depth,
+                                                     .min_call_ticks = rec_clock_ticks_of_ns(run->wants.min_call_ns)};
+    run->transcoder = cptrace_transcoder_create(run->writer, &sieve);
     return run->transcoder != NULL;
+}
+
+static bool take_ring_file(struct rec_run *run, const struct rec_run_options *options, char error[REC_RUN_ERROR_MAX])
+{
+    char *path = NULL;
+    int status = rec_trace_files_plan(&run->files, options->folder, options->name);
+    if (status == 0)
+        status = rec_ring_file_take(options->folder, &run->ring_file, &path);
+    if (status)
+        snprintf(error, REC_RUN_ERROR_MAX, "%s: %s", path ? path : options->folder, strerror(status));
+    else
+        rec_ring_file_begin(run->ring_file, run->file_id, run->files.final_path);
+    free(path);
+    return status == 0;
 }
 
 static bool fill(struct rec_run *run, const struct rec_run_options *options, char error[REC_RUN_ERROR_MAX])
@@ -209,22 +311,14 @@ static bool fill(struct rec_run *run, const struct rec_run_options *options, cha
         snprintf(error, REC_RUN_ERROR_MAX, "no memory");
         return false;
     }
-    int status = rec_trace_files_create(&run->files, options->folder, options->name);
-    if (status) {
-        snprintf(error, REC_RUN_ERROR_MAX, "%s: %s", run->files.part_path ? run->files.part_path : options->folder, strerror(status));
+    if (!take_ring_file(run, options, error))
         return false;
-    }
-    /* The ring of this thread first: the run's clock starts with the writer, and what is slow shall lie before that. */
-    if (!rec_run_lane(run, &rec_this_thread)) {
-        snprintf(error, REC_RUN_ERROR_MAX, "%s", run->error[0] ? run->error : "no memory");
-        return false;
-    }
     struct cptrace_error writer_error = {0};
     if (!create_writer(run, options, &writer_error)) {
         snprintf(error, REC_RUN_ERROR_MAX, "%s: %s", run->files.part_path, writer_error.message[0] ? writer_error.message : "no memory");
         return false;
     }
-    status = rec_drainer_add(run);
+    const int status = rec_drainer_add(run);
     if (status)
         snprintf(error, REC_RUN_ERROR_MAX, "%s", strerror(status));
     return status == 0;
@@ -235,11 +329,15 @@ struct rec_run *rec_run_open(const struct rec_run_options *options, char error[R
     struct rec_run *run = calloc(1, sizeof *run);
     if (!run) {
         snprintf(error, REC_RUN_ERROR_MAX, "no memory");
+        rec_filter_free(options->filter);
         return NULL;
     }
-    run->files.part_file = run->files.ring_file = -1;
+    run->files.part_file = -1;
     run->owner = options->owner;
+    run->wants = options->wants;
+    run->filter = options->filter;
     run->pid = rec_platform_pid();
+    run->serial = ++last_serial;
     do
         rec_platform_random(&run->file_id, sizeof run->file_id);
     while (run->file_id == 0);
@@ -252,60 +350,81 @@ struct rec_run *rec_run_open(const struct rec_run_options *options, char error[R
     return NULL;
 }
 
-static struct cptrace_pair text_pair(const char *key, const char *value)
-{
-    return (struct cptrace_pair){{key, (uint32_t)strlen(key)}, {value, (uint32_t)strlen(value)}};
-}
-
-/* Writes the end of the file; with run->mutex held. */
-static void finish_writing(struct rec_run *run, const char *outcome)
-{
-    for (struct rec_lane *lane = run->lanes; lane; lane = lane->next_of_run)
-        if (used_slots(lane) > 0)
-            drain(run, lane);
-    if (atomic_load(&run->has_failed))
-        return;
-    char helped[24], repaired[24];
-    snprintf(helped, sizeof helped, "%llu", (unsigned long long)run->helped_count);
-    snprintf(repaired, sizeof repaired, "%llu", (unsigned long long)cptrace_transcoder_repaired_count(run->transcoder));
-    const struct cptrace_pair pairs[] = {text_pair("outcome", outcome), text_pair("helped_drains", helped),
-                                         text_pair("repaired_calls", repaired), text_pair("warning", run->warning ? run->warning : "")};
-    const size_t pair_count = sizeof pairs / sizeof *pairs - (run->warning == NULL);
-    struct cptrace_error error = {0};
-    if (cptrace_writer_finish(run->writer, rec_clock_calibrate(), pairs, pair_count, &error) != CPTRACE_OK)
-        rec_run_fail(run, run->files.part_path, error.message);
-}
-
-int rec_run_close(struct rec_run *run, const char *outcome)
+void rec_run_stop(struct rec_run *run)
 {
     if (!run->is_open)
-        return 0;
+        return;
     run->is_open = false;
     for (struct rec_lane *lane = run->lanes; lane; lane = lane->next_of_run)
         rec_thread_switch_off(lane);
     rec_drainer_remove(run);
-    rec_mutex_lock(run->mutex);
-    finish_writing(run, outcome);
-    rec_mutex_unlock(run->mutex);
-    rec_trace_files_close(&run->files);
-    if (!atomic_load(&run->has_failed)) {
-        int status = rec_trace_files_publish(&run->files);
-        if (status)
-            rec_run_fail(run, run->files.final_path, strerror(status));
-        else
-            rec_file_remove(run->files.ring_path);
+}
+
+/* Writes the end of the file; with run->mutex held. */
+static void finish_writing(struct rec_run *run, const char *outcome, const struct cptrace_pair *more, size_t more_count)
+{
+    const struct cptrace_calibration end = rec_clock_calibrate();
+    drain(run, end);
+    if (atomic_load(&run->has_failed))
+        return;
+    cptrace_transcoder_finish(run->transcoder, end.ticks);
+    char helped[24], repaired[24];
+    snprintf(helped, sizeof helped, "%llu", (unsigned long long)run->helped_count);
+    snprintf(repaired, sizeof repaired, "%llu", (unsigned long long)cptrace_transcoder_repaired_count(run->transcoder));
+    struct cptrace_pair *pairs = calloc(more_count + 4, sizeof *pairs);
+    if (!pairs) {
+        rec_run_fail(run, run->files.part_path, "no memory");
+        return;
     }
+    size_t count = 0;
+    pairs[count++] = rec_text_pair("outcome", outcome);
+    pairs[count++] = rec_text_pair("helped_drains", helped);
+    pairs[count++] = rec_text_pair("repaired_calls", repaired);
+    if (run->warning)
+        pairs[count++] = rec_text_pair("warning", run->warning);
+    if (more_count)
+        memcpy(pairs + count, more, more_count * sizeof *pairs);
+    struct cptrace_error error = {0};
+    if (cptrace_writer_finish(run->writer, end, pairs, count + more_count, &error) != CPTRACE_OK)
+        rec_run_fail(run, run->files.part_path, error.message);
+    free(pairs);
+}
+
+static void publish(struct rec_run *run)
+{
+    int status = run->files.part_file < 0 ? create_part(run) : 0;
+    rec_trace_files_close(&run->files);
+    if (status == 0)
+        status = rec_trace_files_publish(&run->files);
+    if (status)
+        rec_run_fail(run, run->files.final_path, strerror(status));
+}
+
+int rec_run_save(struct rec_run *run, const char *outcome, const struct cptrace_pair *pairs, size_t pair_count)
+{
+    rec_mutex_lock(run->mutex);
+    finish_writing(run, outcome, pairs, pair_count);
+    rec_mutex_unlock(run->mutex);
+    if (!atomic_load(&run->has_failed))
+        publish(run);
+    rec_trace_files_close(&run->files);
     free_lanes(run);
+    if (atomic_load(&run->has_failed))
+        rec_ring_file_abandon(run->ring_file);
+    else
+        rec_ring_file_give_back(run->ring_file);
+    run->ring_file = NULL;
     return atomic_load(&run->has_failed) ? -1 : 0;
 }
 
 void rec_run_discard(struct rec_run *run)
 {
-    if (run->is_open) {
-        run->is_open = false;
-        rec_drainer_remove(run);
-    }
+    rec_run_stop(run);
     rec_trace_files_remove(&run->files);
+    free_lanes(run);
+    if (run->ring_file)
+        rec_ring_file_give_back(run->ring_file);
+    run->ring_file = NULL;
     rec_run_free(run);
 }
 
@@ -313,12 +432,22 @@ void rec_run_free(struct rec_run *run)
 {
     if (!run)
         return;
-    free_lanes(run);
     cptrace_transcoder_free(run->transcoder);
     cptrace_writer_free(run->writer);
     rec_mutex_free(run->mutex);
     rec_trace_files_free(&run->files);
+    free(run->drained_rings);
+    free(run->drained_slots);
+    rec_filter_free(run->filter);
     free(run);
+}
+
+struct rec_run *rec_run_of_serial(uint64_t serial)
+{
+    struct rec_run *run = rec_open_runs;
+    while (run && run->serial != serial)
+        run = run->next_open;
+    return run;
 }
 
 void rec_run_abandon_all_after_fork(void)
@@ -326,7 +455,9 @@ void rec_run_abandon_all_after_fork(void)
     for (struct rec_run *run = rec_open_runs; run; run = run->next_open) {
         run->is_open = false;
         rec_trace_files_close(&run->files); /* our copies of the descriptors; the parent's stay open */
-        run->lanes = NULL;                  /* the mappings are the parent's: they stay untouched until this process ends */
+        rec_ring_file_forget_after_fork(run->ring_file);
+        run->ring_file = NULL;
+        run->lanes = NULL; /* the mappings are the parent's: they stay untouched until this process ends */
         run->mutex = NULL;
     }
 }

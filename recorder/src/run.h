@@ -1,27 +1,53 @@
-/* A run: one execution of a profiled function, one trace file. With the GIL for all that is not said to be the drainer's. */
+/* A run: one execution of a profiled function, one trace file. With the recorder's lock for all that is not said to be the drainer's. */
 #ifndef REC_RUN_H
 #define REC_RUN_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "cptrace/writer.h"
+#include "filter.h"
 #include "lane.h"
 #include "platform.h"
 #include "trace_files.h"
 
 #define REC_RUN_ERROR_MAX 300
 
+static inline struct cptrace_pair rec_text_pair(const char *key, const char *value)
+{
+    return (struct cptrace_pair){{key, (uint32_t)strlen(key)}, {value, (uint32_t)strlen(value)}};
+}
+
+struct rec_ring_file;
+struct rec_run_object;
+
+/* What a run records beyond Python calls, and what it leaves out. */
+struct rec_wants {
+    bool c_calls, arguments;
+    bool threads;   /* also those that the run starts */
+    bool processes; /* children record into files of their own */
+    uint32_t max_depth;   /* 0: no limit */
+    uint64_t min_call_ns; /* shorter calls are left out */
+    uint64_t max_bytes;   /* of the file; 0: no limit */
+};
+
 struct rec_run {
     uint32_t pid;
+    uint64_t serial;   /* unique in the process */
+    struct rec_run_object *object; /* of Python; borrowed */
+    bool was_on_in_fork;           /* in a child: on the thread that forked */
     const void *owner; /* what was decorated: a call of it within its own run starts no other */
     bool is_open;
     atomic_bool has_failed;
+    atomic_bool is_full; /* max_bytes was reached */
     char error[REC_RUN_ERROR_MAX]; /* the first thing that went wrong, for one warning */
 
+    struct rec_wants wants;
+    struct rec_filter *filter; /* owned; NULL: nothing is left out */
     struct rec_trace_files files;
-    uint64_t ring_file_bytes;
+    struct rec_ring_file *ring_file; /* NULL once given back */
     uint32_t file_id;
     uint8_t run_id[16];
 
@@ -30,6 +56,11 @@ struct rec_run {
     struct cptrace_transcoder *transcoder;
     struct rec_lane *lanes;
     uint32_t lane_count;
+    uint32_t large_ring_count;
+    struct cptrace_ring **drained_rings; /* of one round of draining: scratch */
+    uint64_t *drained_slots;
+    size_t drained_capacity;
+    uint64_t bytes_written;
     uint64_t helped_count; /* drains by a recording thread */
     const char *warning;   /* what is wrong with what was recorded, or NULL; not owned */
 
@@ -40,20 +71,26 @@ struct rec_run_options {
     const char *folder;
     const char *name; /* of the file; sanitised by the caller */
     const void *owner;
+    struct rec_wants wants;
+    struct rec_filter *filter; /* taken over, even on failure */
     const struct cptrace_pair *info;
     size_t info_count;
 };
 
-/* Opens the files and writes the first blocks. NULL on failure with the reason in error. */
+/* Takes a ring and begins the trace, in memory. NULL on failure with the reason in error. */
 struct rec_run *rec_run_open(const struct rec_run_options *options, char error[REC_RUN_ERROR_MAX]);
 
-/* Ends the run: drains, writes the end and publishes the file. 0, or -1 with run->error set. The file that was saved (or the .part that
- * remains) is run->files.final_path / part_path. Closing twice is fine. */
-int rec_run_close(struct rec_run *run, const char *outcome);
-void rec_run_free(struct rec_run *run); /* closed before */
+/* Ends recording: no event comes in any more. What was recorded waits for rec_run_save or rec_run_discard. */
+void rec_run_stop(struct rec_run *run);
 
-/* Removes the files of a run in which nothing was recorded, and frees it. */
+/* Drains, writes the end and publishes the file of a stopped run. 0, or -1 with run->error set. The file that was saved (or the .part that
+ * remains) is run->files.final_path / part_path. pairs: further pairs of the end block. */
+int rec_run_save(struct rec_run *run, const char *outcome, const struct cptrace_pair *pairs, size_t pair_count);
+
+/* A stopped run that nobody wants: no file of it remains, and it is freed. */
 void rec_run_discard(struct rec_run *run);
+
+void rec_run_free(struct rec_run *run); /* saved before */
 
 /* This thread's lane in the run, made when it is new; NULL when the run has failed or there is no memory. */
 struct rec_lane *rec_run_lane(struct rec_run *run, struct rec_thread *thread);
@@ -61,14 +98,21 @@ struct rec_lane *rec_run_lane(struct rec_run *run, struct rec_thread *thread);
 /* A full ring, seen by the thread that fills it: gives a first ring more room, drains a large one. */
 void rec_run_help(struct rec_lane *lane);
 
-/* The drainer's round: encodes, compresses and appends what the rings hold that are at least half full. */
-void rec_run_drain_full_lanes(struct rec_run *run);
+/* The drainer's round: when a ring is half full, encodes, compresses and appends what all of them hold. */
+void rec_run_drain_when_full(struct rec_run *run);
 
 void rec_run_fail(struct rec_run *run, const char *what, const char *why);
+
+/* Events are of no use to the run any more. */
+static inline bool rec_run_takes_no_more(struct rec_run *run)
+{
+    return atomic_load_explicit(&run->has_failed, memory_order_relaxed) || atomic_load_explicit(&run->is_full, memory_order_relaxed);
+}
 
 /* After a fork, in the child: runs of the parent are let go without touching their files. */
 void rec_run_abandon_all_after_fork(void);
 
-extern struct rec_run *rec_open_runs; /* the drainer's list; changed with the GIL */
+extern struct rec_run *rec_open_runs; /* the drainer's list */
+struct rec_run *rec_run_of_serial(uint64_t serial); /* an open one, or NULL */
 
 #endif

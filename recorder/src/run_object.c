@@ -5,7 +5,12 @@
 
 #include "adopt.h"
 #include "backend.h"
+#include "clock.h"
+#include "collector.h"
+#include "cost.h"
 #include "driver.h"
+#include "lock.h"
+#include "ring_files.h"
 #include "run.h"
 
 static PyTypeObject *run_type;
@@ -39,31 +44,99 @@ static void warn_of_exception(const char *what)
     Py_XDECREF(traceback);
 }
 
-/* ---- what settings.begin() says: (folder: bytes, name: bytes, info: list of (bytes, bytes)) ---- */
+/* ---- what settings.begin() says: (folder: bytes, name: bytes, info: list of (bytes, bytes), wants: tuple) ---- */
 
-static bool take_pairs(PyObject *list, struct cptrace_pair *pairs, size_t capacity, size_t *count)
+static bool take_pair(struct cptrace_pair *pair, PyObject *key, PyObject *value)
 {
-    *count = 0;
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list) && *count < capacity; i++) {
-        char *key, *value;
-        Py_ssize_t key_length, value_length;
+    char *key_bytes, *value_bytes;
+    Py_ssize_t key_length, value_length;
+    if (PyBytes_AsStringAndSize(key, &key_bytes, &key_length) < 0 || PyBytes_AsStringAndSize(value, &value_bytes, &value_length) < 0)
+        return false;
+    *pair = (struct cptrace_pair){{key_bytes, (uint32_t)key_length}, {value_bytes, (uint32_t)value_length}};
+    return true;
+}
+
+static bool take_pairs(PyObject *list, struct cptrace_pair *pairs, size_t *count)
+{
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) {
         PyObject *pair = PyList_GET_ITEM(list, i);
         if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2 ||
-            PyBytes_AsStringAndSize(PyTuple_GET_ITEM(pair, 0), &key, &key_length) < 0 ||
-            PyBytes_AsStringAndSize(PyTuple_GET_ITEM(pair, 1), &value, &value_length) < 0)
+            !take_pair(&pairs[*count], PyTuple_GET_ITEM(pair, 0), PyTuple_GET_ITEM(pair, 1)))
             return false;
-        pairs[(*count)++] = (struct cptrace_pair){{key, (uint32_t)key_length}, {value, (uint32_t)value_length}};
+        ++*count;
     }
     return true;
 }
 
-static struct rec_run *open_with(PyObject *settings, PyObject *facts)
+static const char **take_patterns(PyObject *tuple)
 {
-    PyObject *folder, *name, *info;
-    if (!PyArg_ParseTuple(facts, "SSO!", &folder, &name, &PyList_Type, &info))
+    const char **patterns = PyMem_Calloc((size_t)PyTuple_GET_SIZE(tuple) + 1, sizeof *patterns);
+    for (Py_ssize_t i = 0; patterns && i < PyTuple_GET_SIZE(tuple); i++) {
+        patterns[i] = PyBytes_AsString(PyTuple_GET_ITEM(tuple, i));
+        if (!patterns[i]) {
+            PyMem_Free(patterns);
+            return NULL;
+        }
+    }
+    return patterns;
+}
+
+static bool take_filter(PyObject *include, PyObject *exclude, struct rec_filter **filter)
+{
+    *filter = NULL;
+    if (PyTuple_GET_SIZE(include) == 0 && PyTuple_GET_SIZE(exclude) == 0)
+        return true;
+    const char **included = take_patterns(include), **excluded = take_patterns(exclude);
+    if (included && excluded)
+        *filter = rec_filter_create(included, (size_t)PyTuple_GET_SIZE(include), excluded, (size_t)PyTuple_GET_SIZE(exclude));
+    PyMem_Free(included);
+    PyMem_Free(excluded);
+    return *filter != NULL;
+}
+
+static bool take_wants(PyObject *tuple, struct rec_run_options *options)
+{
+    int c_calls, threads, processes, arguments;
+    unsigned long long min_call_ns, max_bytes;
+    PyObject *include, *exclude;
+    if (!PyArg_ParseTuple(tuple, "ppppIKKO!O!", &c_calls, &threads, &processes, &arguments, &options->wants.max_depth, &min_call_ns,
+                          &max_bytes, &PyTuple_Type, &include, &PyTuple_Type, &exclude))
+        return false;
+    options->wants.c_calls = c_calls;
+    options->wants.threads = threads;
+    options->wants.processes = processes;
+    options->wants.arguments = arguments;
+    options->wants.min_call_ns = min_call_ns;
+    options->wants.max_bytes = max_bytes;
+    return take_filter(include, exclude, &options->filter);
+}
+
+/* The back end is held before the run's clock starts: what takes long shall lie before that. */
+static struct rec_run *hold_and_open(const struct rec_run_options *options)
+{
+    char error[REC_RUN_ERROR_MAX] = "";
+    if (rec_backend_hold(&rec_this_thread, options->wants.c_calls) < 0) {
+        rec_filter_free(options->filter);
         return NULL;
-    size_t capacity = (size_t)PyList_GET_SIZE(info) + 1;
-    struct cptrace_pair *pairs = PyMem_Calloc(capacity, sizeof *pairs);
+    }
+    rec_collector_hold();
+    rec_lock();
+    struct rec_run *run = rec_run_open(options, error);
+    rec_unlock();
+    if (run)
+        return run;
+    rec_collector_release();
+    rec_backend_release(&rec_this_thread, options->wants.c_calls);
+    PyErr_SetString(PyExc_OSError, error);
+    return NULL;
+}
+
+static struct rec_run *open_with(PyObject *settings, PyObject *facts, const char *parent_run)
+{
+    PyObject *folder, *name, *info, *wants;
+    if (!PyArg_ParseTuple(facts, "SSO!O!", &folder, &name, &PyList_Type, &info, &PyTuple_Type, &wants))
+        return NULL;
+    struct cptrace_pair *pairs = PyMem_Calloc((size_t)PyList_GET_SIZE(info) + 2, sizeof *pairs);
     if (!pairs) {
         PyErr_NoMemory();
         return NULL;
@@ -71,22 +144,21 @@ static struct rec_run *open_with(PyObject *settings, PyObject *facts)
     struct rec_run_options options = {
         .folder = PyBytes_AS_STRING(folder), .name = PyBytes_AS_STRING(name), .owner = settings, .info = pairs};
     struct rec_run *run = NULL;
-    if (take_pairs(info, pairs, capacity, &options.info_count)) {
-        char error[REC_RUN_ERROR_MAX] = "";
-        run = rec_run_open(&options, error);
-        if (!run)
-            PyErr_SetString(PyExc_OSError, error);
-    } else if (!PyErr_Occurred())
-        PyErr_SetString(PyExc_TypeError, "info: expected pairs of bytes");
+    if (parent_run[0])
+        pairs[options.info_count++] = rec_text_pair("parent_run", parent_run);
+    if (take_pairs(info, pairs, &options.info_count) && take_wants(wants, &options))
+        run = hold_and_open(&options);
+    else if (!PyErr_Occurred())
+        PyErr_SetString(PyExc_TypeError, "begin(): expected pairs of bytes and tuples of bytes");
     PyMem_Free(pairs);
     return run;
 }
 
-static struct rec_run *open_run(PyObject *settings)
+static struct rec_run *open_run(PyObject *settings, const char *parent_run)
 {
     rec_thread_mute(&rec_this_thread);
     PyObject *facts = PyObject_CallMethod(settings, "begin", NULL);
-    struct rec_run *run = facts ? open_with(settings, facts) : NULL;
+    struct rec_run *run = facts ? open_with(settings, facts, parent_run) : NULL;
     Py_XDECREF(facts);
     rec_thread_unmute(&rec_this_thread);
     return run;
@@ -108,7 +180,7 @@ static int enter_context(struct rec_run_object *self)
         return -1;
     self->home_context = PyThreadState_Get()->context;
     Py_XINCREF(self->home_context);
-    rec_context_run_count++;
+    rec_attention_count++;
     return 0;
 }
 
@@ -116,7 +188,7 @@ static void leave_context(struct rec_run_object *self)
 {
     if (!self->token)
         return;
-    rec_context_run_count--;
+    rec_attention_count--;
     if (PyContextVar_Reset(rec_run_variable, self->token) < 0) /* an async generator may be closed in another context */
         PyErr_Clear();
     Py_CLEAR(self->token);
@@ -137,6 +209,8 @@ static const void *resumable_frame(void)
 }
 
 /* ---- enter and exit ---- */
+
+
 
 static int switch_on(struct rec_run_object *self)
 {
@@ -169,15 +243,93 @@ static void forget_open(const struct rec_run_object *self)
         *link = self->next_open;
 }
 
-static void tell_saved(struct rec_run_object *self)
+static void tell_saved(struct rec_run_object *self, const char *path)
 {
-    self->path = PyUnicode_DecodeFSDefault(self->run->files.final_path);
+    self->path = PyUnicode_DecodeFSDefault(path);
     rec_thread_mute(&rec_this_thread);
-    PyObject *told = self->path ? PyObject_CallMethod(self->settings, "saved", "O", self->path) : NULL;
+    PyObject *told = self->path ? PyObject_CallMethod(self->settings, "saved", "O", self) : NULL;
     rec_thread_unmute(&rec_this_thread);
     if (!told)
-        warn_of_exception("telling about the saved trace");
+        warn_of_exception("after the trace was saved");
     Py_XDECREF(told);
+}
+
+/* Whether the run is to be kept: settings.keeps(run), where it has an opinion. In doubt, it is. */
+static bool is_kept(struct rec_run_object *self)
+{
+    PyObject *decides = PyObject_GetAttrString(self->settings, "decides");
+    const bool has_opinion = decides == Py_True;
+    Py_XDECREF(decides);
+    if (!has_opinion)
+        return true;
+    rec_thread_mute(&rec_this_thread);
+    PyObject *answer = PyObject_CallMethod(self->settings, "keeps", "O", self);
+    const int kept = answer ? PyObject_IsTrue(answer) : -1;
+    rec_thread_unmute(&rec_this_thread);
+    if (kept < 0)
+        warn_of_exception("deciding whether to keep the trace");
+    Py_XDECREF(answer);
+    return kept != 0;
+}
+
+/* The labels and what recording cost, as pairs of the end block; the bytes are owned by *keeper. */
+static size_t end_pairs(struct rec_run_object *self, struct cptrace_pair **pairs, PyObject **keeper)
+{
+    size_t count = 0;
+    const size_t label_count = self->labels ? (size_t)PyDict_GET_SIZE(self->labels) : 0;
+    *pairs = PyMem_Calloc(label_count + REC_COST_PAIRS_MAX, sizeof **pairs);
+    *keeper = PyList_New(0);
+    PyObject *key, *value;
+    for (Py_ssize_t at = 0; *pairs && *keeper && self->labels && PyDict_Next(self->labels, &at, &key, &value);) {
+        PyObject *name = PyBytes_FromFormat("label:%s", PyUnicode_AsUTF8(key));
+        PyObject *text = PyUnicode_AsUTF8String(value);
+        if (name && text && PyList_Append(*keeper, name) == 0 && PyList_Append(*keeper, text) == 0)
+            count += take_pair(&(*pairs)[count], name, text);
+        Py_XDECREF(name);
+        Py_XDECREF(text);
+    }
+    PyErr_Clear();
+    return *pairs ? count + rec_cost_pairs(*pairs + count) : 0;
+}
+
+static int save(struct rec_run_object *self, struct rec_run *run, const char *outcome)
+{
+    struct cptrace_pair *pairs;
+    PyObject *keeper;
+    rec_cost_probe_after(rec_clock_ns_of_ticks(self->end_tick - self->start_tick));
+    const size_t count = end_pairs(self, &pairs, &keeper);
+    const int status = rec_run_save(run, outcome, pairs, count);
+    PyMem_Free(pairs);
+    Py_XDECREF(keeper);
+    return status;
+}
+
+/* Tells settings.follows(run_id, goes_on), for runs that take in child processes. */
+static void tell_children(struct rec_run_object *self, bool goes_on)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    rec_thread_mute(&rec_this_thread);
+    PyObject *told = PyObject_CallMethod(self->settings, "follows", "si", self->run_id, goes_on);
+    rec_thread_unmute(&rec_this_thread);
+    if (!told)
+        warn_of_exception("telling child processes");
+    Py_XDECREF(told);
+    PyErr_Restore(type, value, traceback);
+}
+
+/* No events come any more, and nobody finds the run. */
+static void let_go(struct rec_run_object *self)
+{
+    if (self->wants_processes)
+        tell_children(self, false);
+    if (self->holds_back_end) {
+        self->holds_back_end = false;
+        rec_collector_release();
+        rec_backend_release(&rec_this_thread, self->wants_c_calls);
+    }
+    leave_context(self);
+    forget_open(self);
 }
 
 static void close_run(struct rec_run_object *self, const char *outcome)
@@ -185,23 +337,27 @@ static void close_run(struct rec_run_object *self, const char *outcome)
     struct rec_run *run = self->run;
     if (!run)
         return;
+    self->run = NULL;
     if (run->pid != rec_platform_pid()) { /* a forked child: the run is its parent's */
-        self->run = NULL;
         forget_open(self);
         return;
     }
-    run->warning = rec_backend_trouble(&rec_this_thread);
-    int status = rec_run_close(run, outcome);
-    rec_backend_release(&rec_this_thread);
-    leave_context(self);
-    forget_open(self);
-    if (status < 0)
+    self->end_tick = rec_clock_ticks();
+    const char *trouble = rec_backend_trouble(&rec_this_thread);
+    rec_run_stop(run);
+    if (trouble)
+        run->warning = trouble;
+    let_go(self);
+    if (!is_kept(self)) {
+        rec_run_discard(run);
+        return;
+    }
+    if (save(self, run, outcome) < 0)
         warn("the trace is incomplete", run->error);
     else
-        tell_saved(self);
+        tell_saved(self, run->files.final_path);
     if (run->warning)
         warn("the trace is incomplete", run->warning);
-    self->run = NULL;
     rec_run_free(run);
 }
 
@@ -210,10 +366,26 @@ static void drop_run(struct rec_run_object *self)
 {
     struct rec_run *run = self->run;
     self->run = NULL;
-    rec_backend_release(&rec_this_thread);
-    leave_context(self);
-    forget_open(self);
+    rec_run_stop(run);
+    let_go(self);
     rec_run_discard(run);
+}
+
+static bool begin_run(struct rec_run_object *self, const char *parent_run)
+{
+    self->run = open_run(self->settings, parent_run);
+    if (!self->run)
+        return false;
+    self->run->object = self;
+    self->wants_c_calls = self->run->wants.c_calls;
+    for (size_t i = 0; i < sizeof self->run->run_id; i++)
+        snprintf(self->run_id + 2 * i, 3, "%02x", self->run->run_id[i]);
+    self->holds_back_end = true;
+    remember_open(self);
+    self->wants_processes = self->run->wants.processes;
+    if (self->wants_processes)
+        tell_children(self, true);
+    return true;
 }
 
 static PyObject *run_enter(struct rec_run_object *self, PyObject *unused)
@@ -222,41 +394,124 @@ static PyObject *run_enter(struct rec_run_object *self, PyObject *unused)
     Py_INCREF(self);
     if (self->run || rec_thread_records_owner(&rec_this_thread, self->settings))
         return (PyObject *)self; /* recursion: the run that is on has it all */
-    if (rec_backend_hold(&rec_this_thread) < 0) {
+    if (!begin_run(self, "")) {
         warn_of_exception("not recording");
         return (PyObject *)self;
     }
-    self->run = open_run(self->settings);
-    if (!self->run) {
-        rec_backend_release(&rec_this_thread);
-        warn_of_exception("not recording");
-        return (PyObject *)self;
-    }
-    remember_open(self);
     if ((self->uses_context && enter_context(self) < 0) || (self->mode != REC_RUN_DRIVEN && switch_on(self) < 0)) {
         warn_of_exception("not recording");
         drop_run(self);
+        return (PyObject *)self;
     }
+    self->start_tick = rec_clock_ticks();
     return (PyObject *)self;
 }
 
 static PyObject *run_exit(struct rec_run_object *self, PyObject *arguments)
 {
-    PyObject *type = PyTuple_GET_SIZE(arguments) ? PyTuple_GET_ITEM(arguments, 0) : Py_None;
+    PyObject *type = PyTuple_GET_SIZE(arguments) > 0 ? PyTuple_GET_ITEM(arguments, 0) : Py_None;
+    PyObject *exception = PyTuple_GET_SIZE(arguments) > 1 ? PyTuple_GET_ITEM(arguments, 1) : Py_None;
+    if (self->run && exception != Py_None) {
+        Py_INCREF(exception);
+        Py_XSETREF(self->exception, exception);
+    }
     close_run(self, type == Py_None ? "returned" : "raised");
+    Py_CLEAR(self->exception); /* it holds the frames, and they hold us */
     Py_RETURN_NONE;
 }
 
 static PyObject *run_drive(struct rec_run_object *self, PyObject *awaitable) { return rec_driver_new(self, awaitable); }
 
-PyObject *rec_run_object_close_all(PyObject *module, PyObject *unused)
+/* ---- all of them ---- */
+
+void rec_run_object_close_each(const char *outcome)
 {
-    (void)module, (void)unused;
     while (open_objects) {
         struct rec_run_object *self = open_objects;
         Py_INCREF(self);
-        close_run(self, "interpreter ended");
+        close_run(self, outcome);
         Py_DECREF(self);
+    }
+    rec_lock();
+    rec_ring_files_remove_idle();
+    rec_unlock();
+}
+
+PyObject *rec_run_object_close_all(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    rec_run_object_close_each("interpreter ended");
+    Py_RETURN_NONE;
+}
+
+/* ---- labels ---- */
+
+static int set_label(struct rec_run_object *self, PyObject *key, PyObject *value)
+{
+    if (!self->labels && !(self->labels = PyDict_New()))
+        return -1;
+    return PyDict_SetItem(self->labels, key, value);
+}
+
+PyObject *rec_run_object_label(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    PyObject *key, *value;
+    if (!PyArg_ParseTuple(arguments, "UU:label", &key, &value))
+        return NULL;
+    const struct rec_lane *lane = rec_this_thread.lane;
+    if (lane && set_label(lane->run->object, key, value) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *run_label(struct rec_run_object *self, PyObject *arguments)
+{
+    PyObject *key, *value;
+    if (!PyArg_ParseTuple(arguments, "UU:label", &key, &value) || set_label(self, key, value) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+/* ---- forks ---- */
+
+/* In the child, before it goes on: runs that follow processes and were on in the thread that forked go on here, in files of their own. */
+static void follow(struct rec_run_object *self)
+{
+    char parent_run[sizeof self->run_id];
+    memcpy(parent_run, self->run_id, sizeof parent_run);
+    self->run = NULL; /* the parent's; its memory and its mappings stay as they are */
+    self->holds_back_end = false;
+    forget_open(self);
+    rec_backend_release(&rec_this_thread, self->wants_c_calls); /* what the parent's run held, this copy of the interpreter holds too */
+    rec_collector_release();
+    if (!begin_run(self, parent_run) || switch_on(self) < 0)
+        warn_of_exception("not recording in the child process");
+    self->start_tick = rec_clock_ticks();
+}
+
+static void let_go_of_parents(struct rec_run_object *self)
+{
+    self->run = NULL;
+    self->holds_back_end = false;
+    forget_open(self);
+    rec_backend_release(&rec_this_thread, self->wants_c_calls);
+    rec_collector_release();
+}
+
+PyObject *rec_run_object_follow_fork(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    struct rec_run_object *inherited = open_objects, *next;
+    open_objects = NULL;
+    for (struct rec_run_object *self = inherited; self; self = next) {
+        next = self->next_open;
+        if (self->run->pid == rec_platform_pid())
+            continue;
+        if (self->run->wants.processes && self->run->was_on_in_fork)
+            follow(self);
+        else
+            let_go_of_parents(self);
     }
     Py_RETURN_NONE;
 }
@@ -288,6 +543,8 @@ static void run_dealloc(struct rec_run_object *self)
     close_run(self, "dropped");
     Py_CLEAR(self->settings);
     Py_CLEAR(self->path);
+    Py_CLEAR(self->labels);
+    Py_CLEAR(self->exception);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -295,13 +552,34 @@ static void run_dealloc(struct rec_run_object *self)
 static PyMethodDef run_methods[] = {
     {"__enter__", (PyCFunction)run_enter, METH_NOARGS, NULL},
     {"__exit__", (PyCFunction)run_exit, METH_VARARGS, NULL},
+    {"label", (PyCFunction)run_label, METH_VARARGS, "label(key, value): both str; goes into the trace."},
     {"drive", (PyCFunction)run_drive, METH_O, "drive(awaitable): an awaitable and iterator that switches the run on while it runs."},
     {NULL, NULL, 0, NULL},
 };
-static PyMemberDef run_members[] = {{"path", T_OBJECT, offsetof(struct rec_run_object, path), READONLY, "of the saved trace, or None"},
-                                    {NULL, 0, 0, 0, NULL}};
+static PyObject *run_wall_ns(struct rec_run_object *self, void *unused)
+{
+    (void)unused;
+    const uint64_t end_tick = self->end_tick ? self->end_tick : rec_clock_ticks();
+    return PyLong_FromUnsignedLongLong(self->start_tick ? rec_clock_ns_of_ticks(end_tick - self->start_tick) : 0);
+}
+
+static PyObject *run_labels(struct rec_run_object *self, void *unused)
+{
+    (void)unused;
+    return self->labels ? PyDict_Copy(self->labels) : PyDict_New();
+}
+
+static PyMemberDef run_members[] = {
+    {"path", T_OBJECT, offsetof(struct rec_run_object, path), READONLY, "of the saved trace, or None"},
+    {"exception", T_OBJECT, offsetof(struct rec_run_object, exception), READONLY, "by which the run was left, or None; while it is decided on"},
+    {"run_id", T_STRING_INPLACE, offsetof(struct rec_run_object, run_id), READONLY, "32 hex digits; empty before the run"},
+    {NULL, 0, 0, 0, NULL}};
+static PyGetSetDef run_getset[] = {{"wall_ns", (getter)run_wall_ns, NULL, "since its start, or from start to end", NULL},
+                                   {"labels", (getter)run_labels, NULL, "a copy: dict of str to str", NULL},
+                                   {NULL, NULL, NULL, NULL, NULL}};
 static PyType_Slot run_slots[] = {
-    {Py_tp_new, run_new}, {Py_tp_dealloc, run_dealloc}, {Py_tp_methods, run_methods}, {Py_tp_members, run_members}, {0, NULL}};
+    {Py_tp_new, run_new}, {Py_tp_dealloc, run_dealloc}, {Py_tp_methods, run_methods}, {Py_tp_members, run_members},
+    {Py_tp_getset, run_getset}, {0, NULL}};
 static PyType_Spec run_spec = {
     .name = "callprofiler._recorder.Run", .basicsize = sizeof(struct rec_run_object), .flags = Py_TPFLAGS_DEFAULT, .slots = run_slots};
 

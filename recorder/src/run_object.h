@@ -27,13 +27,23 @@ struct rec_run_object {
     PyObject *token;               /* to reset the variable */
     const void *frame;             /* of a block inside a generator or coroutine: it is on while this frame runs */
     PyObject *path;                /* of the saved trace, or NULL */
+    PyObject *labels;              /* dict of str to str; NULL while there are none */
+    PyObject *exception;           /* by which the run was left, or NULL */
+    uint64_t start_tick, end_tick; /* end: 0 while it goes on */
+    char run_id[33];               /* hex; empty before enter */
+    bool holds_back_end, wants_c_calls, wants_processes;
     struct rec_run_object *next_open;
 };
 
 bool rec_run_object_check(const PyObject *object);
 int rec_run_object_start(PyObject *module); /* adds the type; -1 with an exception */
 
-/* Closes every run that is open: the interpreter ends. */
+/* Closes every run that is open: the interpreter or the process ends. */
+void rec_run_object_close_each(const char *outcome);
+
+/* From Python: close_all(), label(key, value), follow_fork(). */
 PyObject *rec_run_object_close_all(PyObject *module, PyObject *unused);
+PyObject *rec_run_object_label(PyObject *module, PyObject *arguments);
+PyObject *rec_run_object_follow_fork(PyObject *module, PyObject *unused);
 
 #endif

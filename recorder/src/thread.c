@@ -1,37 +1,57 @@
 #include "thread.h"
 
+#include <errno.h>
+#include <stdio.h>
+
+#include "callable.h"
 #include "drainer.h"
 #include "platform.h"
+#include "ring_files.h"
 #include "run.h"
 
-_Thread_local struct rec_thread rec_this_thread REC_TLS_MODEL;
+_Thread_local struct rec_thread rec_this_thread REC_TLS_MODEL = {.callables = &rec_no_callables};
 
-/* A thread that ends: its lanes stay with their runs, but nobody may reach the thread from them any more. */
+/* A thread ends without the interpreter: this guards the ties between threads and lanes, and nothing else is done while it is held. */
+static struct rec_mutex *ties;
+
+/* Its lanes stay with their runs, but nobody may reach the thread from them any more. */
 static void forget_thread(void *value)
 {
     struct rec_thread *thread = value;
-    for (struct rec_lane *lane = thread->lane; lane; lane = lane->outer)
+    rec_mutex_lock(ties);
+    for (struct rec_lane *lane = thread->lanes; lane; lane = lane->next_of_thread) {
+        lane->thread = NULL;
         lane->is_on = false;
-    thread->lane = NULL;
+        atomic_store_explicit(&lane->is_finished, true, memory_order_release);
+    }
+    thread->lanes = thread->lane = thread->muted = NULL;
+    rec_mutex_unlock(ties);
+    rec_callable_cache_free(thread);
 }
 
 static void on_fork_child(void)
 {
-    rec_this_thread.lane = rec_this_thread.muted = NULL; /* before any Python code could write into the parent's rings */
-    rec_this_thread.hook_count = 0;
-    rec_this_thread.os_thread_id = 0;
+    ties = rec_mutex_create(); /* the old one may have been held */
+    for (struct rec_lane *lane = rec_this_thread.lane; lane; lane = lane->outer) {
+        lane->run->was_on_in_fork = true;
+        lane->is_on = false;
+    }
+    rec_this_thread.lane = rec_this_thread.muted = rec_this_thread.lanes = NULL; /* before Python code could write into the parent's rings */
     rec_run_abandon_all_after_fork();
+    rec_ring_files_forget_after_fork();
     rec_drainer_forget_after_fork();
 }
 
-int rec_threads_start(void) { return rec_platform_on_fork(rec_drainer_pause, on_fork_child); }
+int rec_threads_start(void)
+{
+    ties = rec_mutex_create();
+    return ties ? rec_platform_on_fork(rec_drainer_pause, on_fork_child) : ENOMEM;
+}
+
+/* ---- which runs are on ---- */
 
 void rec_thread_switch_on(struct rec_thread *thread, struct rec_lane *lane)
 {
-    if (!thread->is_known) {
-        thread->is_known = true;
-        rec_platform_on_thread_end(forget_thread, thread);
-    }
     lane->outer = thread->lane;
     lane->is_on = true;
     thread->lane = lane;
@@ -49,14 +69,68 @@ static bool unlink_lane(struct rec_lane **link, struct rec_lane *lane)
 
 void rec_thread_switch_off(struct rec_lane *lane)
 {
-    if (!lane->is_on)
-        return;
-    if (!unlink_lane(&lane->thread->lane, lane))
+    rec_mutex_lock(ties);
+    if (lane->is_on && lane->thread && !unlink_lane(&lane->thread->lane, lane))
         unlink_lane(&lane->thread->muted, lane);
+    rec_mutex_unlock(ties);
     lane->is_on = false;
     lane->ends_with_root = false;
+    lane->coroutine_depth = 0;
     lane->outer = NULL;
 }
+
+bool rec_thread_is_recording(const struct rec_thread *thread, const struct rec_run *run)
+{
+    for (const struct rec_lane *lane = thread->lane; lane; lane = lane->outer)
+        if (lane->run == run)
+            return true;
+    return false;
+}
+
+bool rec_thread_records_owner(const struct rec_thread *thread, const void *owner)
+{
+    for (const struct rec_lane *lane = thread->lane; lane; lane = lane->outer)
+        if (owner && lane->run->owner == owner)
+            return true;
+    return false;
+}
+
+/* ---- the thread's lanes ---- */
+
+struct rec_lane *rec_thread_lane(const struct rec_thread *thread, const struct rec_run *run)
+{
+    struct rec_lane *lane = thread->lanes;
+    while (lane && lane->run != run)
+        lane = lane->next_of_thread;
+    return lane;
+}
+
+void rec_thread_remember_lane(struct rec_thread *thread, struct rec_lane *lane)
+{
+    if (!thread->is_known) {
+        thread->is_known = true;
+        rec_platform_on_thread_end(forget_thread, thread);
+    }
+    rec_mutex_lock(ties);
+    lane->thread = thread;
+    lane->next_of_thread = thread->lanes;
+    thread->lanes = lane;
+    rec_mutex_unlock(ties);
+}
+
+void rec_thread_forget_lane(struct rec_lane *lane)
+{
+    rec_mutex_lock(ties);
+    if (lane->thread) {
+        struct rec_lane **link = &lane->thread->lanes;
+        while (*link != lane)
+            link = &(*link)->next_of_thread;
+        *link = lane->next_of_thread;
+    }
+    rec_mutex_unlock(ties);
+}
+
+/* ---- muting ---- */
 
 void rec_thread_mute(struct rec_thread *thread)
 {
@@ -74,20 +148,37 @@ void rec_thread_unmute(struct rec_thread *thread)
     thread->muted = NULL;
 }
 
-bool rec_thread_is_recording(const struct rec_thread *thread, const struct rec_run *run)
+/* ---- who it is ---- */
+
+PyObject *rec_thread_object(void)
 {
-    for (const struct rec_lane *lane = thread->lane; lane; lane = lane->outer)
-        if (lane->run == run)
-            return true;
-    return false;
+    PyObject *modules = PyImport_GetModuleDict();
+    PyObject *threading = modules && PyDict_CheckExact(modules) ? PyDict_GetItemString(modules, "threading") : NULL;
+    PyObject *names = threading && PyModule_CheckExact(threading) ? PyModule_GetDict(threading) : NULL;
+    PyObject *active = names ? PyDict_GetItemString(names, "_active") : NULL;
+    PyObject *ident = active && PyDict_CheckExact(active) ? PyLong_FromUnsignedLong(PyThread_get_thread_ident()) : NULL;
+    PyObject *found = ident ? PyDict_GetItemWithError(active, ident) : NULL;
+    Py_XDECREF(ident);
+    PyErr_Clear();
+    return found;
 }
 
-bool rec_thread_records_owner(const struct rec_thread *thread, const void *owner)
+void rec_thread_name(char *name, size_t capacity)
 {
-    for (const struct rec_lane *lane = thread->lane; lane; lane = lane->outer)
-        if (owner && lane->run->owner == owner)
-            return true;
-    return false;
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *object = rec_thread_object();
+    PyObject *attribute = object ? PyUnicode_FromString("_name") : NULL;
+    PyObject *text = attribute ? PyObject_GenericGetAttr(object, attribute) : NULL; /* not a subclass's own way */
+    Py_XDECREF(attribute);
+    const char *utf8 = text && PyUnicode_Check(text) ? PyUnicode_AsUTF8(text) : NULL;
+    if (utf8)
+        snprintf(name, rec_bounded_length(utf8, capacity - 1) + 1, "%s", utf8);
+    else
+        rec_platform_thread_name(name, capacity);
+    Py_XDECREF(text);
+    PyErr_Clear();
+    PyErr_Restore(type, value, traceback);
 }
 
 const void *rec_current_frame(void)

@@ -9,15 +9,17 @@
 
 #include "lane.h"
 
+struct rec_callable_cache;
+
 struct rec_thread {
     struct rec_lane *lane;  /* the innermost run that is on, or NULL: the first thing that a hook looks at */
     struct rec_lane *muted; /* what `lane` was, while our own Python code runs */
     unsigned mute_count;
+    struct rec_callable_cache *callables; /* in front of the table of C callables */
     const void *context; /* the context that was looked at last, and its version */
     uint64_t context_version;
-    uint64_t os_thread_id; /* 0: not asked yet */
-    bool is_known;         /* its end is watched */
-    unsigned hook_count;   /* setprofile back end: runs that want the hook on this thread */
+    struct rec_lane *lanes; /* all that it has, on or off */
+    bool is_known;          /* its end is watched */
 };
 
 /* Thread-local access without a call into the loader, where the C library keeps room for it. */
@@ -28,7 +30,7 @@ struct rec_thread {
 #endif
 extern _Thread_local struct rec_thread rec_this_thread REC_TLS_MODEL;
 
-int rec_threads_start(void); /* once per process */
+int rec_threads_start(void); /* once per process; 0 or an errno value */
 
 /* Switches a lane on or off on this thread. Off is right in any order. */
 void rec_thread_switch_on(struct rec_thread *thread, struct rec_lane *lane);
@@ -37,9 +39,20 @@ bool rec_thread_is_recording(const struct rec_thread *thread, const struct rec_r
 /* Whether a run of this owner is on. */
 bool rec_thread_records_owner(const struct rec_thread *thread, const void *owner);
 
+/* The thread's lanes: each run that it ever had a part in. A thread that ends leaves its lanes to their runs, as finished. */
+struct rec_lane *rec_thread_lane(const struct rec_thread *thread, const struct rec_run *run); /* NULL: none yet */
+void rec_thread_remember_lane(struct rec_thread *thread, struct rec_lane *lane);
+void rec_thread_forget_lane(struct rec_lane *lane); /* it is about to be freed */
+
 /* What callprofiler's own Python code does is nobody's business: no run hears of it. Nests. */
 void rec_thread_mute(struct rec_thread *thread);
 void rec_thread_unmute(struct rec_thread *thread);
+
+/* The name that Python knows the calling thread by, else the system's; NUL-terminated, cut between characters. Runs no Python code. */
+void rec_thread_name(char *name, size_t capacity);
+
+/* The threading.Thread of the calling thread; borrowed. NULL while there is none. Runs no Python code, leaves no exception. */
+PyObject *rec_thread_object(void);
 
 /* The interpreter frame that runs now: its address is the identity of a generator or coroutine while it lives. */
 const void *rec_current_frame(void);

@@ -1,0 +1,63 @@
+"""processes=True, for children that are no forks: what they are to record is told by their environment while the run goes on.
+
+`callprofiler.pth`, beside this package, has each Python process look for it when it starts (`_follow.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+__all__ = ["VARIABLE", "follow", "unfollow", "told"]
+
+VARIABLE = "CALLPROFILER_PARENT"
+
+_followed: list = []  # (settings, run id) of each run that goes on
+
+
+def follow(settings, run_id: str) -> None:
+    _followed.append((settings, run_id))
+    _tell()
+
+
+def unfollow(settings, run_id: str) -> None:
+    if (settings, run_id) in _followed:
+        _followed.remove((settings, run_id))
+    _tell()
+
+
+def _tell() -> None:
+    if _followed:
+        os.environ[VARIABLE] = _described(*_followed[-1])
+    else:
+        os.environ.pop(VARIABLE, None)
+
+
+def _described(settings, run_id: str) -> str:
+    options = settings.options
+    folder = options.output_dir or os.environ.get("CALLPROFILER_DIR") or ".profile"
+    return json.dumps(
+        {
+            "run": run_id,
+            "name": settings.name,
+            "output_dir": os.path.abspath(os.fsdecode(folder)),
+            "quiet": options.quiet,
+            "c_calls": options.c_calls,
+            "args": options.args,
+            "threads": options.threads,
+            "labels": options.labels,
+            "max_depth": options.max_depth,
+            "include": [os.fsdecode(pattern) for pattern in options.include],
+            "exclude": [os.fsdecode(pattern) for pattern in options.exclude],
+            "min_call": options.min_call,
+            "max_bytes": options.max_bytes,
+        }
+    )
+
+
+def told(text: str) -> dict:
+    """What a parent told this process; ValueError when it is not that."""
+    described = json.loads(text)
+    if not isinstance(described, dict):
+        raise ValueError("not an object")
+    return described

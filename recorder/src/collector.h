@@ -1,0 +1,9 @@
+/* Garbage collections as calls: what triggers one waits for it, and what finalizers do belongs below it. */
+#ifndef REC_COLLECTOR_H
+#define REC_COLLECTOR_H
+
+/* While at least one run is open: gc.callbacks tells of collections. No exception remains when that fails: collections are then not seen. */
+void rec_collector_hold(void);
+void rec_collector_release(void);
+
+#endif

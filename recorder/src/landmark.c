@@ -1,0 +1,319 @@
+#include "landmark.h"
+
+#include <frameobject.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "adopt.h"
+#include "lock.h"
+#include "run.h"
+#include "run_object.h"
+
+static bool is(const char *a, const char *b) { return strcmp(a, b) == 0; }
+
+static bool ends_with(const char *text, const char *end)
+{
+    const size_t length = strlen(text), end_length = strlen(end);
+    return length >= end_length && is(text + length - end_length, end);
+}
+
+enum rec_landmark rec_landmark_of(const struct rec_function_names *names)
+{
+    const char *name = names->qualified_name;
+    if (is(names->module, "_thread") && (is(name, "start_new_thread") || is(name, "start_joinable_thread") || is(name, "start_new")))
+        return REC_LANDMARK_THREAD_START;
+    if ((is(names->module, "posix") || is(names->module, "nt")) && is(name, "_exit"))
+        return REC_LANDMARK_PROCESS_EXIT;
+    if (is(names->module, "asyncio.base_events") && ends_with(name, "create_task"))
+        return REC_LANDMARK_TASK_CREATE;
+    return REC_LANDMARK_NONE;
+}
+
+/* ---- the frames of the program, read without running its code ---- */
+
+/* A local variable of the frame that runs now, as a new reference, or NULL. */
+static PyObject *local_of_frame(const char *name)
+{
+    PyFrameObject *frame = PyEval_GetFrame();
+    if (!frame)
+        return NULL;
+#if PY_VERSION_HEX >= 0x030c0000
+    PyObject *value = PyFrame_GetVarString(frame, name);
+#else
+    PyObject *locals = PyObject_GetAttrString((PyObject *)frame, "f_locals");
+    PyObject *value = locals ? PyMapping_GetItemString(locals, name) : NULL;
+    Py_XDECREF(locals);
+#endif
+    PyErr_Clear();
+    return value;
+}
+
+/* ---- threads ---- */
+
+#define PENDING_RUNS_MAX 8
+
+struct pending_thread {
+    struct pending_thread *next;
+    PyObject *object; /* its threading.Thread, or the function that it runs; owned */
+    uint64_t run_serials[PENDING_RUNS_MAX];
+    size_t run_count;
+};
+
+_Atomic unsigned rec_pending_thread_count;
+static struct pending_thread *pending_threads; /* with the recorder's lock */
+
+static struct pending_thread *take_pending(struct pending_thread **link)
+{
+    struct pending_thread *pending = *link;
+    *link = pending->next;
+    rec_pending_thread_count--;
+    rec_attention_count--;
+    return pending;
+}
+
+/* Outside the lock: the object may be the last thing that holds the program's data, whose end runs the program's code. */
+static void free_pending(struct pending_thread *pending)
+{
+    while (pending) {
+        struct pending_thread *next = pending->next;
+        Py_XDECREF(pending->object);
+        free(pending);
+        pending = next;
+    }
+}
+
+static bool has_open_run(const struct pending_thread *pending)
+{
+    for (size_t i = 0; i < pending->run_count; i++)
+        if (rec_run_of_serial(pending->run_serials[i]))
+            return true;
+    return false;
+}
+
+/* Threads that could not be started, or that died before they ran any Python code. */
+static struct pending_thread *take_stale_pending(void)
+{
+    struct pending_thread *stale = NULL;
+    for (struct pending_thread **link = &pending_threads; *link;) {
+        if (has_open_run(*link)) {
+            link = &(*link)->next;
+            continue;
+        }
+        struct pending_thread *pending = take_pending(link);
+        pending->next = stale;
+        stale = pending;
+    }
+    return stale;
+}
+
+static bool is_thread_object(PyObject *object)
+{
+    PyObject *threading = PyDict_GetItemString(PyImport_GetModuleDict(), "threading");
+    PyObject *type = threading && PyModule_CheckExact(threading) ? PyDict_GetItemString(PyModule_GetDict(threading), "Thread") : NULL;
+    return type && PyType_Check(type) && PyType_IsSubtype(Py_TYPE(object), (PyTypeObject *)type);
+}
+
+static PyObject *new_reference(PyObject *object)
+{
+    Py_INCREF(object);
+    return object;
+}
+
+/* What will be known of the new thread: the Thread object when there is one, else the function. NULL: neither. */
+static PyObject *object_of_start(PyObject *first_argument)
+{
+    if (first_argument && PyMethod_Check(first_argument) && is_thread_object(PyMethod_GET_SELF(first_argument)))
+        return new_reference(PyMethod_GET_SELF(first_argument));
+    if (first_argument && PyMethod_Check(first_argument))
+        return new_reference(PyMethod_GET_FUNCTION(first_argument));
+    if (first_argument && PyFunction_Check(first_argument))
+        return new_reference(first_argument);
+    if (first_argument)
+        return NULL;
+    PyObject *self = local_of_frame("self"); /* the interpreter does not tell arguments: Thread.start is what calls */
+    if (self && is_thread_object(self))
+        return self;
+    Py_XDECREF(self);
+    return NULL;
+}
+
+static void announce_thread(struct rec_thread *thread, PyObject *first_argument)
+{
+    struct pending_thread *pending = calloc(1, sizeof *pending);
+    if (!pending)
+        return;
+    for (const struct rec_lane *lane = thread->lane; lane && pending->run_count < PENDING_RUNS_MAX; lane = lane->outer)
+        if (lane->run->wants.threads)
+            pending->run_serials[pending->run_count++] = lane->run->serial;
+    pending->object = pending->run_count ? object_of_start(first_argument) : NULL;
+    if (!pending->object) {
+        free(pending);
+        return;
+    }
+    rec_lock();
+    struct pending_thread *stale = take_stale_pending();
+    pending->next = pending_threads;
+    pending_threads = pending;
+    rec_pending_thread_count++;
+    rec_attention_count++;
+    rec_unlock();
+    free_pending(stale);
+}
+
+static bool is_me(const struct pending_thread *pending, PyObject *thread_object, PyCodeObject *code)
+{
+    if (thread_object)
+        return pending->object == thread_object;
+    return PyFunction_Check(pending->object) && PyFunction_GET_CODE(pending->object) == (PyObject *)code;
+}
+
+static struct pending_thread *take_mine(PyObject *thread_object, PyCodeObject *code)
+{
+    struct pending_thread *mine = NULL;
+    rec_lock();
+    struct pending_thread **link = &pending_threads;
+    while (*link && !is_me(*link, thread_object, code))
+        link = &(*link)->next;
+    if (*link) {
+        mine = take_pending(link);
+        mine->next = NULL;
+    }
+    rec_unlock();
+    return mine;
+}
+
+void rec_landmark_thread_comes_up(struct rec_thread *thread, PyCodeObject *code)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    struct pending_thread *mine = take_mine(rec_thread_object(), code);
+    const void *frame = rec_current_frame();
+    for (size_t i = mine ? mine->run_count : 0; i > 0; i--) { /* outermost first */
+        struct rec_run *run = rec_run_of_serial(mine->run_serials[i - 1]);
+        if (run)
+            rec_switch_on_for_frame(thread, run, frame);
+    }
+    free_pending(mine);
+    PyErr_Restore(type, value, traceback);
+}
+
+/* ---- tasks ---- */
+
+#if PY_VERSION_HEX >= 0x030c0000
+static Py_ssize_t frame_offset; /* of the interpreter frame in a generator or coroutine; 0: unknown */
+
+static PyObject *probe(PyObject *self, PyObject *unused)
+{
+    (void)self, (void)unused;
+    return PyLong_FromVoidPtr((void *)rec_current_frame());
+}
+
+/* Asks a generator where its frame is, since the layout is the interpreter's own business. */
+static int find_frame_offset(void)
+{
+    static PyMethodDef probe_definition = {"probe", probe, METH_NOARGS, NULL};
+    PyObject *globals = PyDict_New();
+    PyObject *function = PyCFunction_New(&probe_definition, NULL);
+    PyObject *none = NULL, *generator = NULL, *address = NULL;
+    if (globals && function && PyDict_SetItemString(globals, "__builtins__", PyEval_GetBuiltins()) == 0 &&
+        PyDict_SetItemString(globals, "probe", function) == 0)
+        none = PyRun_String("def ask():\n    yield probe()\nasking = ask()\n", Py_file_input, globals, globals);
+    if (none)
+        generator = PyDict_GetItemString(globals, "asking");
+    if (generator)
+        address = PyIter_Next(generator);
+    if (address) {
+        const Py_ssize_t offset = (Py_ssize_t)((uintptr_t)PyLong_AsVoidPtr(address) - (uintptr_t)generator);
+        frame_offset = offset > 0 && offset < Py_TYPE(generator)->tp_basicsize ? offset : 0;
+    }
+    const int status = PyErr_Occurred() ? -1 : 0;
+    Py_XDECREF(address);
+    Py_XDECREF(none);
+    Py_XDECREF(function);
+    Py_XDECREF(globals);
+    return status;
+}
+#else
+static int find_frame_offset(void) { return 0; } /* there the frame is an object */
+#endif
+
+int rec_landmarks_start(void) { return find_frame_offset(); }
+
+/* The address by which a coroutine's frame will be known when it runs. */
+static const void *frame_of_coroutine(PyObject *coroutine)
+{
+    if (!PyCoro_CheckExact(coroutine) && !PyGen_CheckExact(coroutine))
+        return NULL;
+#if PY_VERSION_HEX >= 0x030c0000
+    return frame_offset ? (const char *)coroutine + frame_offset : NULL;
+#else
+    PyObject *frame = PyObject_GetAttrString(coroutine, PyCoro_CheckExact(coroutine) ? "cr_frame" : "gi_frame");
+    PyErr_Clear();
+    Py_XDECREF(frame); /* the coroutine keeps it */
+    return frame == Py_None ? NULL : frame;
+#endif
+}
+
+static void announce_task(struct rec_thread *thread, uint64_t tick)
+{
+    PyObject *coroutine = local_of_frame("coro");
+    const void *frame = coroutine ? frame_of_coroutine(coroutine) : NULL;
+    Py_XDECREF(coroutine);
+    for (struct rec_lane *lane = thread->lane; frame && lane; lane = lane->outer)
+        rec_lane_put_frame(lane, tick, CPTRACE_RING_TASK, frame);
+}
+
+void rec_landmark_entered(struct rec_thread *thread, const struct rec_function *function, uint64_t tick)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (function->landmark == REC_LANDMARK_TASK_CREATE)
+        announce_task(thread, tick);
+    PyErr_Restore(type, value, traceback);
+}
+
+/* The task that runs on this thread, as a new reference, or NULL. */
+static PyObject *current_task(void)
+{
+    PyObject *tasks = PyDict_GetItemString(PyImport_GetModuleDict(), "asyncio.tasks");
+    if (!tasks || !PyModule_CheckExact(tasks))
+        return NULL;
+    PyObject *events = PyDict_GetItemString(PyImport_GetModuleDict(), "asyncio.events");
+    PyObject *loop = events ? PyObject_CallMethod(events, "_get_running_loop", NULL) : NULL;
+    PyObject *task = loop && loop != Py_None ? PyObject_CallMethod(tasks, "current_task", "O", loop) : NULL;
+    Py_XDECREF(loop);
+    return task;
+}
+
+void rec_landmark_task_started(struct rec_lane *lane, uint64_t tick)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    rec_thread_mute(&rec_this_thread);
+    PyObject *task = current_task();
+    PyObject *name = task && task != Py_None ? PyObject_CallMethod(task, "get_name", NULL) : NULL;
+    Py_ssize_t length;
+    const char *text = name && PyUnicode_Check(name) ? PyUnicode_AsUTF8AndSize(name, &length) : NULL;
+    rec_thread_unmute(&rec_this_thread);
+    if (text)
+        rec_lane_put_bytes(lane, tick, CPTRACE_RING_TASK_NAME, text, (uint64_t)length);
+    Py_XDECREF(name);
+    Py_XDECREF(task);
+    PyErr_Clear();
+    PyErr_Restore(type, value, traceback);
+}
+
+/* ---- C code ---- */
+
+void rec_landmark_c_event(struct rec_thread *thread, const struct rec_function *function, enum cptrace_ring_op op, PyObject *first_argument)
+{
+    if (op != CPTRACE_RING_CALL)
+        return;
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (function->landmark == REC_LANDMARK_THREAD_START)
+        announce_thread(thread, first_argument);
+    else if (function->landmark == REC_LANDMARK_PROCESS_EXIT)
+        rec_run_object_close_each("os._exit");
+    PyErr_Restore(type, value, traceback);
+}

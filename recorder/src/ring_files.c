@@ -1,0 +1,252 @@
+#include "ring_files.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "platform.h"
+
+#define IDLE_MAX 16 /* runs at once on a busy server; the rest come and go */
+
+static struct rec_ring_file *idle;
+static unsigned idle_count;
+static uint32_t last_number; /* in the names of this process's files */
+
+static uint64_t region_bytes(uint64_t slot_count) { return CPTRACE_RING_HEADER_BYTES + slot_count * sizeof(struct cptrace_ring_slot); }
+
+/* ---- regions ---- */
+
+static void clear_ring(struct rec_region *region, uint64_t slot_count)
+{
+    memset(region->ring, 0, CPTRACE_RING_HEADER_BYTES);
+    region->ring->capacity_slots = slot_count;
+}
+
+static int map_region(struct rec_ring_file *file, uint64_t slot_count, struct rec_region **mapped)
+{
+    struct rec_region *region = calloc(1, sizeof *region);
+    if (!region)
+        return ENOMEM;
+    region->bytes = region_bytes(slot_count);
+    void *address;
+    int status = rec_map_shared(file->file, file->bytes, region->bytes, &address);
+    if (status) {
+        free(region);
+        return status;
+    }
+    file->bytes += region->bytes;
+    region->ring = address;
+    clear_ring(region, slot_count);
+    *mapped = region;
+    return 0;
+}
+
+int rec_ring_file_region(struct rec_ring_file *file, uint64_t slot_count, struct rec_region **region)
+{
+    for (struct rec_region **link = &file->spare; *link; link = &(*link)->next) {
+        if ((*link)->bytes != region_bytes(slot_count))
+            continue;
+        *region = *link;
+        *link = (*link)->next;
+        clear_ring(*region, slot_count);
+        return 0;
+    }
+    return map_region(file, slot_count, region);
+}
+
+void rec_ring_file_release_region(struct rec_ring_file *file, struct rec_region *region)
+{
+    region->next = file->spare;
+    file->spare = region;
+}
+
+/* Unmaps the regions beyond the first; all are spare by now. */
+static void unmap_regions(struct rec_ring_file *file)
+{
+    while (file->spare) {
+        struct rec_region *region = file->spare;
+        file->spare = region->next;
+        if (region == file->first)
+            continue;
+        rec_unmap(region->ring, region->bytes);
+        free(region);
+    }
+}
+
+static void trim(struct rec_ring_file *file)
+{
+    unmap_regions(file);
+    file->first->next = NULL;
+    file->spare = file->first;
+    const uint64_t kept_bytes = CPTRACE_RING_FILE_HEAD_BYTES + file->first->bytes;
+    if (file->bytes > kept_bytes && rec_file_resize(file->file, kept_bytes) == 0)
+        file->bytes = kept_bytes;
+}
+
+/* ---- files ---- */
+
+static void free_file(struct rec_ring_file *file)
+{
+    if (file->first) {
+        rec_unmap(file->first->ring, file->first->bytes);
+        free(file->first);
+    }
+    if (file->head)
+        rec_unmap(file->head, CPTRACE_RING_FILE_HEAD_BYTES);
+    if (file->file >= 0)
+        rec_file_close(file->file);
+    free(file->folder);
+    free(file->path);
+    free(file);
+}
+
+static void remove_file(struct rec_ring_file *file)
+{
+    if (rec_file_has_name(file->file))
+        rec_file_remove(file->path);
+    free_file(file);
+}
+
+/* Files of processes with the same number, dead or in another container, keep their names. */
+static int create_named(struct rec_ring_file *file)
+{
+    const size_t capacity = strlen(file->folder) + 60;
+    file->path = malloc(capacity);
+    if (!file->path)
+        return ENOMEM;
+    int status;
+    do {
+        snprintf(file->path, capacity, "%s/.callprofiler-%u-%u.ring", file->folder, rec_platform_pid(), ++last_number);
+        status = rec_file_create_new(file->path, &file->file);
+        if (status == ENOENT && (status = rec_directory_create(file->folder)) == 0)
+            status = rec_file_create_new(file->path, &file->file);
+    } while (status == EEXIST);
+    return status;
+}
+
+static int map_head_and_first_region(struct rec_ring_file *file)
+{
+    void *address;
+    int status = rec_map_shared(file->file, 0, CPTRACE_RING_FILE_HEAD_BYTES, &address);
+    if (status)
+        return status;
+    file->head = address;
+    file->bytes = CPTRACE_RING_FILE_HEAD_BYTES;
+    status = map_region(file, REC_FIRST_RING_SLOTS, &file->first);
+    if (status)
+        return status;
+    file->spare = file->first;
+    file->head->process_id = rec_platform_pid();
+    file->head->magic = CPTRACE_RING_FILE_MAGIC;
+    return 0;
+}
+
+static int create(const char *folder, struct rec_ring_file **created, char **path_tried)
+{
+    struct rec_ring_file *file = calloc(1, sizeof *file);
+    if (!file)
+        return ENOMEM;
+    file->file = -1;
+    file->folder = strdup(folder);
+    int status = file->folder ? create_named(file) : ENOMEM;
+    if (status == 0) {
+        rec_file_lock(file->file); /* a file system without locks: recovery goes by the process number alone */
+        status = map_head_and_first_region(file);
+        if (status)
+            rec_file_remove(file->path);
+    }
+    if (status) {
+        *path_tried = file->path;
+        file->path = NULL;
+        free_file(file);
+        return status;
+    }
+    *created = file;
+    return 0;
+}
+
+int rec_ring_file_take(const char *folder, struct rec_ring_file **file, char **path_tried)
+{
+    *path_tried = NULL;
+    for (struct rec_ring_file **link = &idle; *link;) {
+        struct rec_ring_file *kept = *link;
+        if (strcmp(kept->folder, folder) != 0) {
+            link = &kept->next;
+            continue;
+        }
+        *link = kept->next;
+        idle_count--;
+        if (rec_file_has_name(kept->file)) {
+            *file = kept;
+            return 0;
+        }
+        free_file(kept); /* somebody emptied the folder */
+    }
+    return create(folder, file, path_tried);
+}
+
+void rec_ring_file_begin(struct rec_ring_file *file, uint32_t file_id, const char *trace_path)
+{
+    struct cptrace_ring_file *head = file->head;
+    const char *slash = strrchr(trace_path, '/');
+    snprintf(head->trace_name, sizeof head->trace_name, "%s", slash ? slash + 1 : trace_path);
+    head->file_id = file_id;
+    atomic_store(&head->spool_bytes, 0);
+    atomic_store(&head->state, CPTRACE_RING_FILE_RECORDING);
+}
+
+void rec_ring_file_give_back(struct rec_ring_file *file)
+{
+    atomic_store(&file->head->state, CPTRACE_RING_FILE_IDLE);
+    trim(file);
+    if (idle_count >= IDLE_MAX) {
+        remove_file(file);
+        return;
+    }
+    file->next = idle;
+    idle = file;
+    idle_count++;
+}
+
+void rec_ring_file_abandon(struct rec_ring_file *file)
+{
+    unmap_regions(file);
+    free_file(file);
+}
+
+void rec_ring_files_remove_idle(void)
+{
+    while (idle) {
+        struct rec_ring_file *file = idle;
+        idle = file->next;
+        remove_file(file);
+    }
+    idle_count = 0;
+}
+
+/* The mappings stay until this process ends; the descriptors go, since an open one would keep the parent's lock. */
+void rec_ring_file_forget_after_fork(struct rec_ring_file *file)
+{
+    rec_file_close(file->file);
+    file->file = -1;
+}
+
+void rec_ring_files_forget_after_fork(void)
+{
+    for (struct rec_ring_file *file = idle; file; file = file->next)
+        rec_ring_file_forget_after_fork(file);
+    idle = NULL;
+    idle_count = 0;
+}
+
+bool rec_ring_file_spool(struct rec_ring_file *file, const void *bytes, uint64_t length)
+{
+    struct cptrace_ring_file *head = file->head;
+    const uint64_t used = atomic_load_explicit(&head->spool_bytes, memory_order_relaxed);
+    if (length > CPTRACE_RING_FILE_SPOOL_BYTES - used)
+        return false;
+    memcpy(head->spool + used, bytes, length);
+    atomic_store_explicit(&head->spool_bytes, used + length, memory_order_release);
+    return true;
+}
