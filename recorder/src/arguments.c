@@ -3,7 +3,6 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-#include "thread.h"
 
 /* callprofiler._arguments.describe(frame) -> bytes, imported when it is first needed. */
 static PyObject *describe(PyObject *frame)
@@ -17,9 +16,8 @@ static PyObject *describe(PyObject *frame)
     return function ? PyObject_CallFunctionObjArgs(function, frame, NULL) : NULL;
 }
 
-void rec_arguments_put(struct rec_lane *lane, uint64_t tick)
+void rec_arguments_put(struct rec_thread *thread, const struct rec_function *function, uint64_t tick)
 {
-    struct rec_thread *thread = &rec_this_thread;
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
     rec_thread_mute(thread);
@@ -27,7 +25,9 @@ void rec_arguments_put(struct rec_lane *lane, uint64_t tick)
     PyObject *text = frame ? describe(frame) : NULL;
     rec_thread_unmute(thread);
     if (text && PyBytes_CheckExact(text) && PyBytes_GET_SIZE(text) > 0)
-        rec_lane_put_bytes(lane, tick, CPTRACE_RING_ARGUMENTS, PyBytes_AS_STRING(text), (uint64_t)PyBytes_GET_SIZE(text));
+        for (struct rec_lane *lane = thread->lane; lane; lane = lane->outer)
+            if (rec_lane_treatment(lane, function) == REC_WITH_ARGUMENTS)
+                rec_lane_put_bytes(lane, tick, CPTRACE_RING_ARGUMENTS, PyBytes_AS_STRING(text), (uint64_t)PyBytes_GET_SIZE(text));
     Py_XDECREF(text);
     PyErr_Clear();
     PyErr_Restore(type, value, traceback);

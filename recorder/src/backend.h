@@ -8,10 +8,13 @@ extern const char *const rec_backend_name; /* "monitoring" or "setprofile" */
 
 int rec_backend_start(void); /* once per process; -1 with an exception */
 
-/* Events arrive, on all threads, while at least one run holds the back end; those of C calls while at least one holds it that wants them
- * (setprofile: they always arrive). thread: the calling one. -1 with an exception: no events, and nothing to release. */
+/* Events arrive while at least one run holds the back end; those of C calls while at least one holds it that wants them (setprofile: they
+ * always arrive). thread: the calling one. -1 with an exception: no events, and nothing to release. */
 int rec_backend_hold(struct rec_thread *thread, bool c_calls);
 void rec_backend_release(struct rec_thread *thread, bool c_calls);
+
+/* A run hands work to other threads. setprofile hears only of threads on which a run began, until this is called. */
+void rec_backend_hear_all_threads(void);
 
 /* Why events are missing on this thread although the back end is held, for the trace and one warning; NULL: none are. */
 const char *rec_backend_trouble(const struct rec_thread *thread);

@@ -83,17 +83,33 @@ static enum cptrace_ring_op entry_op(PyFrameObject *frame, PyCodeObject *code)
     return is_first_entry(frame, code) ? CPTRACE_RING_CALL : CPTRACE_RING_RESUME;
 }
 
+static unsigned holder_count; /* runs that are open */
+
 /* What was set before us on a thread: called after us, put back at the end. */
 struct previous_hook {
     Py_tracefunc function;
     PyObject *object;
 };
 static _Thread_local struct previous_hook previous REC_TLS_MODEL;
+static _Thread_local bool was_asked REC_TLS_MODEL; /* a run was begun on this thread */
+
+static void put_back(void)
+{
+    struct previous_hook before = previous;
+    previous = (struct previous_hook){NULL, NULL};
+    was_asked = false;
+    PyEval_SetProfile(before.function, before.object);
+    Py_XDECREF(before.object);
+}
 
 static int on_event(PyObject *self, PyFrameObject *frame, int what, PyObject *argument)
 {
     (void)self;
     struct rec_thread *thread = &rec_this_thread;
+    if (__builtin_expect(holder_count == 0, 0)) { /* the last run ended on another thread */
+        put_back();
+        return 0;
+    }
     switch (what) {
     case PyTrace_CALL: {
         PyCodeObject *code = code_of(frame);
@@ -109,13 +125,13 @@ static int on_event(PyObject *self, PyFrameObject *frame, int what, PyObject *ar
         break;
     }
     case PyTrace_C_CALL:
-        rec_c_event(thread, argument, CPTRACE_RING_CALL);
+        rec_c_event(thread, argument, CPTRACE_RING_CALL, NULL);
         break;
     case PyTrace_C_RETURN:
-        rec_c_event(thread, argument, CPTRACE_RING_RETURN);
+        rec_c_event(thread, argument, CPTRACE_RING_RETURN, NULL);
         break;
     case PyTrace_C_EXCEPTION:
-        rec_c_event(thread, argument, CPTRACE_RING_UNWIND);
+        rec_c_event(thread, argument, CPTRACE_RING_UNWIND, NULL);
         break;
     default:
         break;
@@ -123,39 +139,98 @@ static int on_event(PyObject *self, PyFrameObject *frame, int what, PyObject *ar
     return previous.function ? previous.function(previous.object, frame, what, argument) : 0;
 }
 
-int rec_backend_start(void) { return 0; }
+/* ---- this thread ---- */
 
-int rec_backend_hold(struct rec_thread *thread)
+int rec_backend_hold(struct rec_thread *thread, bool c_calls)
 {
+    (void)thread, (void)c_calls;
     PyThreadState *state = PyThreadState_Get();
-    if (thread->hook_count++ == 0 || state->c_profilefunc != on_event) {
-        if (state->c_profilefunc != on_event) {
-            previous = (struct previous_hook){state->c_profilefunc, state->c_profileobj};
-            Py_XINCREF(previous.object);
-        }
+    holder_count++;
+    was_asked = true;
+    if (state->c_profilefunc != on_event) {
+        previous = (struct previous_hook){state->c_profilefunc, state->c_profileobj};
+        Py_XINCREF(previous.object);
         PyEval_SetProfile(on_event, NULL);
     }
     return 0;
 }
 
-void rec_backend_release(struct rec_thread *thread)
+const char *rec_backend_trouble(const struct rec_thread *thread)
 {
-    if (thread->hook_count == 0 || --thread->hook_count > 0)
-        return;
+    (void)thread;
+    if (!was_asked || PyThreadState_Get()->c_profilefunc == on_event)
+        return NULL;
+    return "another profiler took the interpreter's profile hook during the run; calls after that are missing";
+}
+
+/* ---- other threads: those that are there, and those to come ---- */
+
+static void hear_of(PyThreadState *state)
+{
+    if (state->c_profilefunc)
+        return; /* ours, or a profiler's of that thread */
+    state->c_profilefunc = on_event;
+    state->c_profileobj = NULL;
+#if PY_VERSION_HEX >= 0x030b0000
+    if (state->tracing == 0)
+        state->cframe->use_tracing = 255;
+#elif PY_VERSION_HEX >= 0x030a0000
+    state->cframe->use_tracing = 1;
+#else
+    state->use_tracing = 1;
+#endif
+}
+
+/* What threading gives to sys.setprofile in a new thread: at the first event it makes room for the real hook. */
+static PyObject *begin_thread(PyObject *self, PyObject *arguments)
+{
+    (void)self, (void)arguments;
+    PyEval_SetProfile(holder_count > 0 ? on_event : NULL, NULL);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef begin_thread_definition = {"callprofiler_thread", begin_thread, METH_VARARGS, NULL};
+static PyObject *thread_hook; /* begin_thread, as an object */
+
+static PyObject *threading_names(void)
+{
+    PyObject *threading = PyDict_GetItemString(PyImport_GetModuleDict(), "threading"); /* borrowed */
+    return threading && PyModule_CheckExact(threading) ? PyModule_GetDict(threading) : NULL;
+}
+
+static void replace_thread_hook(PyObject *expected, PyObject *hook)
+{
+    PyObject *names = threading_names();
+    if (names && hook && PyDict_GetItemString(names, "_profile_hook") == expected)
+        PyDict_SetItemString(names, "_profile_hook", hook);
+    PyErr_Clear();
+}
+
+void rec_backend_hear_all_threads(void)
+{
+    for (PyThreadState *state = PyInterpreterState_ThreadHead(PyInterpreterState_Get()); state; state = PyThreadState_Next(state))
+        hear_of(state);
+    replace_thread_hook(Py_None, thread_hook);
+}
+
+void rec_backend_release(struct rec_thread *thread, bool c_calls)
+{
+    (void)thread, (void)c_calls;
+    if (--holder_count > 0)
+        return; /* threads whose hook is not needed any more notice it at their next event */
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
+    replace_thread_hook(thread_hook, Py_None);
     if (PyThreadState_Get()->c_profilefunc == on_event)
-        PyEval_SetProfile(previous.function, previous.object);
-    Py_CLEAR(previous.object);
-    previous.function = NULL;
+        put_back();
+    was_asked = false;
     PyErr_Restore(type, value, traceback);
 }
 
-const char *rec_backend_trouble(const struct rec_thread *thread)
+int rec_backend_start(void)
 {
-    if (thread->hook_count == 0 || PyThreadState_Get()->c_profilefunc == on_event)
-        return NULL;
-    return "another profiler took the interpreter's profile hook during the run; calls after that are missing";
+    thread_hook = PyCFunction_New(&begin_thread_definition, NULL);
+    return thread_hook ? 0 : -1;
 }
 
 #endif

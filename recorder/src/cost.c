@@ -6,6 +6,7 @@
 
 #include "backend.h"
 #include "clock.h"
+#include "lock.h"
 #include "run.h"
 #include "thread.h"
 
@@ -122,13 +123,18 @@ static void measure(PyObject *functions, struct scratch *scratch)
     rec_thread_mute(thread);
     for (size_t i = 0; i < REC_COST_PAIRS_MAX; i++)
         plain_ns[i] = turn_ns(PyDict_GetItemString(functions, kinds[i]));
-    if (rec_backend_hold(thread, true) == 0) {
+    rec_lock_back_end();
+    const bool is_held = rec_backend_hold(thread, true) == 0;
+    rec_unlock_back_end();
+    if (is_held) {
         for (size_t i = 0; i < REC_COST_PAIRS_MAX; i++) {
             const double cost_ns = recorded_turn_ns(PyDict_GetItemString(functions, kinds[i]), scratch) - plain_ns[i];
             if (cost_ns > LEAST_COST_NS)
                 costs_ns[i] = cost_ns;
         }
+        rec_lock_back_end();
         rec_backend_release(thread, true);
+        rec_unlock_back_end();
     }
     rec_thread_unmute(thread);
 }

@@ -11,7 +11,8 @@
 /* One list of open runs: guarded by `mutex`, which is held during a round, so that removing a run waits for the round to end. */
 static struct rec_mutex *mutex;
 static struct rec_bell *bell;
-static struct rec_os_thread *thread; /* NULL: not running. Changed with the GIL */
+static struct rec_mutex *start_mutex; /* guards `thread` */
+static struct rec_os_thread *thread;  /* NULL: not running */
 static atomic_bool must_end;
 struct rec_run *rec_open_runs;
 
@@ -26,11 +27,20 @@ static void drain_until_told(void)
     }
 }
 
+int rec_drainer_start(void)
+{
+    if (!mutex)
+        mutex = rec_mutex_create();
+    if (!start_mutex)
+        start_mutex = rec_mutex_create();
+    if (!bell)
+        bell = rec_bell_create();
+    return mutex && start_mutex && bell ? 0 : ENOMEM;
+}
+
 int rec_drainer_add(struct rec_run *run)
 {
-    if (!mutex && !(mutex = rec_mutex_create()))
-        return ENOMEM;
-    if (!bell && !(bell = rec_bell_create()))
+    if (rec_drainer_start() != 0)
         return ENOMEM;
     rec_mutex_lock(mutex);
     run->next_open = rec_open_runs;
@@ -50,30 +60,49 @@ void rec_drainer_remove(struct rec_run *run)
     rec_mutex_unlock(mutex);
 }
 
+struct rec_run *rec_drainer_find(uint64_t serial)
+{
+    rec_mutex_lock(mutex);
+    struct rec_run *run = rec_open_runs;
+    while (run && run->serial != serial)
+        run = run->next_open;
+    if (run)
+        atomic_fetch_add(&run->holder_count, 1);
+    rec_mutex_unlock(mutex);
+    return run;
+}
+
 void rec_drainer_wake(void)
 {
+    rec_mutex_lock(start_mutex);
     if (!thread) {
         atomic_store(&must_end, false);
         if (rec_os_thread_start(drain_until_told, &thread) != 0)
-            return;
+            thread = NULL;
     }
-    rec_bell_ring(bell);
+    if (thread)
+        rec_bell_ring(bell);
+    rec_mutex_unlock(start_mutex);
 }
 
 void rec_drainer_pause(void)
 {
-    if (!thread)
+    if (!start_mutex)
         return;
-    atomic_store(&must_end, true);
-    rec_bell_ring(bell);
-    rec_os_thread_join(thread);
-    thread = NULL;
+    rec_mutex_lock(start_mutex);
+    if (thread) {
+        atomic_store(&must_end, true);
+        rec_bell_ring(bell);
+        rec_os_thread_join(thread);
+        thread = NULL;
+    }
+    rec_mutex_unlock(start_mutex);
 }
 
 void rec_drainer_forget_after_fork(void)
 {
     thread = NULL;
-    mutex = NULL; /* it may have been held */
+    mutex = start_mutex = NULL; /* they may have been held */
     bell = NULL;
     rec_open_runs = NULL;
 }

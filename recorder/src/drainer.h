@@ -2,10 +2,16 @@
 #ifndef REC_DRAINER_H
 #define REC_DRAINER_H
 
+#include <stdint.h>
+
 struct rec_run;
 
+int rec_drainer_start(void);                  /* once per process, and again in a forked child: 0 or an errno value */
 int rec_drainer_add(struct rec_run *run);     /* 0 or an errno value */
 void rec_drainer_remove(struct rec_run *run); /* returns when the drainer does not use it any more */
+
+/* The open run of this serial number, held for the caller (rec_run_free), or NULL. */
+struct rec_run *rec_drainer_find(uint64_t serial);
 
 /* Asks for a round. When no thread can be had, the recording threads drain their own rings as they fill. */
 void rec_drainer_wake(void);

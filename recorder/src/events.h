@@ -4,6 +4,7 @@
 #define REC_EVENTS_H
 
 #include "adopt.h"
+#include "arguments.h"
 #include "callable.h"
 #include "clock.h"
 #include "function.h"
@@ -12,29 +13,38 @@
 #include "run.h"
 #include "thread.h"
 
-static inline void rec_put_all(struct rec_lane *lane, struct rec_function *function, uint64_t tick, enum cptrace_ring_op op)
+/* True: some lane wants the arguments of the call. */
+static inline bool rec_put_all(struct rec_lane *lane, struct rec_function *function, uint64_t tick, enum cptrace_ring_op op)
 {
+    bool wants_arguments = false;
     do {
         if (__builtin_expect(rec_lane_treatment(lane, function) == REC_RECORDED, 1))
             rec_lane_put(lane, tick, rec_function_word(function, op));
         else
-            rec_lane_put_unusual(lane, function, tick, op, NULL);
+            wants_arguments |= rec_lane_put_unusual(lane, function, tick, op, NULL);
         lane = lane->outer;
     } while (__builtin_expect(lane != NULL, 0));
+    return wants_arguments;
 }
 
 /* A generator or coroutine starts or goes on: op is START, RESUME or THROW. */
-static inline void rec_put_all_frame(struct rec_lane *lane, struct rec_function *function, uint64_t tick, enum cptrace_ring_op op)
+static inline void rec_enter_resumable(struct rec_thread *thread, struct rec_function *function, uint64_t tick, enum cptrace_ring_op op)
 {
     const void *frame = rec_current_frame();
-    for (; lane; lane = lane->outer) {
+    bool wants_arguments = false, starts_task = false;
+    for (struct rec_lane *lane = thread->lane; lane; lane = lane->outer) {
         if (__builtin_expect(rec_lane_treatment(lane, function) == REC_RECORDED, 1))
             rec_lane_put_frame(lane, tick, rec_function_word(function, op), frame);
         else
-            rec_lane_put_unusual(lane, function, tick, op, frame);
-        if (function->is_coroutine && lane->coroutine_depth++ == 0 && op == CPTRACE_RING_START)
-            rec_landmark_task_started(lane, tick);
+            wants_arguments |= rec_lane_put_unusual(lane, function, tick, op, frame);
+        if (function->is_coroutine)
+            starts_task |= lane->coroutine_depth++ == 0 && op == CPTRACE_RING_START;
     }
+    /* These run code of others, after which a run may have ended: no lane is kept over them. */
+    if (__builtin_expect(starts_task, 0))
+        rec_landmark_task_started(thread, tick);
+    if (__builtin_expect(wants_arguments, 0))
+        rec_arguments_put(thread, function, tick);
 }
 
 /* A frame begins or goes on: op is CALL (of plain code; START is chosen here), RESUME or THROW. */
@@ -47,8 +57,11 @@ static inline void rec_enter(struct rec_thread *thread, PyCodeObject *code, enum
         return;
     struct rec_lane *lane = thread->lane;
     if (__builtin_expect(function->kind == REC_FUNCTION_PLAIN, 1)) {
-        if (lane || (lane = rec_adopt(thread, code)))
-            rec_put_all(lane, function, rec_clock_ticks(), CPTRACE_RING_CALL);
+        if (!lane && !(lane = rec_adopt(thread, code)))
+            return;
+        const uint64_t tick = rec_clock_ticks();
+        if (__builtin_expect(rec_put_all(lane, function, tick, CPTRACE_RING_CALL), 0))
+            rec_arguments_put(thread, function, tick);
         return;
     }
     /* A profiled function may be the first thing that a child task or a pool thread runs, and a coroutine another run's. */
@@ -58,11 +71,13 @@ static inline void rec_enter(struct rec_thread *thread, PyCodeObject *code, enum
         return;
     const uint64_t tick = rec_clock_ticks();
     if (function->kind == REC_FUNCTION_RESUMABLE) {
-        rec_put_all_frame(lane, function, tick, op == CPTRACE_RING_CALL ? CPTRACE_RING_START : op);
+        rec_enter_resumable(thread, function, tick, op == CPTRACE_RING_CALL ? CPTRACE_RING_START : op);
         return;
     }
-    rec_put_all(lane, function, tick, CPTRACE_RING_CALL);
+    const bool wants_arguments = rec_put_all(lane, function, tick, CPTRACE_RING_CALL);
     rec_landmark_entered(thread, function, tick);
+    if (wants_arguments)
+        rec_arguments_put(thread, function, tick);
 }
 
 /* A frame ends or suspends: op is RETURN, UNWIND or SUSPEND. */

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "adopt.h"
+#include "backend.h"
+#include "drainer.h"
 #include "lock.h"
 #include "run.h"
 #include "run_object.h"
@@ -26,6 +28,10 @@ enum rec_landmark rec_landmark_of(const struct rec_function_names *names)
         return REC_LANDMARK_PROCESS_EXIT;
     if (is(names->module, "asyncio.base_events") && ends_with(name, "create_task"))
         return REC_LANDMARK_TASK_CREATE;
+#if PY_VERSION_HEX < 0x030c0000
+    if ((is(names->module, "concurrent.futures.thread") && ends_with(name, "submit")) || is(name, "run_sync_in_worker_thread"))
+        return REC_LANDMARK_POOL_SUBMIT;
+#endif
     return REC_LANDMARK_NONE;
 }
 
@@ -84,10 +90,13 @@ static void free_pending(struct pending_thread *pending)
 
 static bool has_open_run(const struct pending_thread *pending)
 {
-    for (size_t i = 0; i < pending->run_count; i++)
-        if (rec_run_of_serial(pending->run_serials[i]))
-            return true;
-    return false;
+    bool is_open = false;
+    for (size_t i = 0; i < pending->run_count && !is_open; i++) {
+        struct rec_run *run = rec_drainer_find(pending->run_serials[i]);
+        is_open = run != NULL;
+        rec_run_free(run);
+    }
+    return is_open;
 }
 
 /* Threads that could not be started, or that died before they ran any Python code. */
@@ -146,7 +155,9 @@ static void announce_thread(struct rec_thread *thread, PyObject *first_argument)
         if (lane->run->wants.threads)
             pending->run_serials[pending->run_count++] = lane->run->serial;
     pending->object = pending->run_count ? object_of_start(first_argument) : NULL;
-    if (!pending->object) {
+    if (pending->object)
+        rec_backend_hear_all_threads();
+    else {
         free(pending);
         return;
     }
@@ -189,9 +200,10 @@ void rec_landmark_thread_comes_up(struct rec_thread *thread, PyCodeObject *code)
     struct pending_thread *mine = take_mine(rec_thread_object(), code);
     const void *frame = rec_current_frame();
     for (size_t i = mine ? mine->run_count : 0; i > 0; i--) { /* outermost first */
-        struct rec_run *run = rec_run_of_serial(mine->run_serials[i - 1]);
+        struct rec_run *run = rec_drainer_find(mine->run_serials[i - 1]);
         if (run)
             rec_switch_on_for_frame(thread, run, frame);
+        rec_run_free(run);
     }
     free_pending(mine);
     PyErr_Restore(type, value, traceback);
@@ -269,6 +281,8 @@ void rec_landmark_entered(struct rec_thread *thread, const struct rec_function *
     PyErr_Fetch(&type, &value, &traceback);
     if (function->landmark == REC_LANDMARK_TASK_CREATE)
         announce_task(thread, tick);
+    else if (function->landmark == REC_LANDMARK_POOL_SUBMIT)
+        rec_backend_hear_all_threads();
     PyErr_Restore(type, value, traceback);
 }
 
@@ -285,18 +299,19 @@ static PyObject *current_task(void)
     return task;
 }
 
-void rec_landmark_task_started(struct rec_lane *lane, uint64_t tick)
+void rec_landmark_task_started(struct rec_thread *thread, uint64_t tick)
 {
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
-    rec_thread_mute(&rec_this_thread);
+    rec_thread_mute(thread);
     PyObject *task = current_task();
     PyObject *name = task && task != Py_None ? PyObject_CallMethod(task, "get_name", NULL) : NULL;
     Py_ssize_t length;
     const char *text = name && PyUnicode_Check(name) ? PyUnicode_AsUTF8AndSize(name, &length) : NULL;
-    rec_thread_unmute(&rec_this_thread);
-    if (text)
-        rec_lane_put_bytes(lane, tick, CPTRACE_RING_TASK_NAME, text, (uint64_t)length);
+    rec_thread_unmute(thread);
+    for (struct rec_lane *lane = thread->lane; text && lane; lane = lane->outer)
+        if (lane->coroutine_depth == 1)
+            rec_lane_put_bytes(lane, tick, CPTRACE_RING_TASK_NAME, text, (uint64_t)length);
     Py_XDECREF(name);
     Py_XDECREF(task);
     PyErr_Clear();

@@ -12,6 +12,7 @@ enum rec_landmark {
     REC_LANDMARK_NONE = 0,
     REC_LANDMARK_THREAD_START, /* _thread.start_new_thread and its kin: threads=True follows it */
     REC_LANDMARK_TASK_CREATE,  /* BaseEventLoop.create_task: who created which task */
+    REC_LANDMARK_POOL_SUBMIT,  /* work for the threads of a pool: the setprofile back end has to listen there */
     REC_LANDMARK_PROCESS_EXIT, /* os._exit: no other chance to save what is recorded */
 };
 
@@ -24,8 +25,8 @@ void rec_landmark_entered(struct rec_thread *thread, const struct rec_function *
 void rec_landmark_c_event(struct rec_thread *thread, const struct rec_function *function, enum cptrace_ring_op op,
                           PyObject *first_argument);
 
-/* The root coroutine of a task has just started on this lane: names the task, where asyncio knows it. */
-void rec_landmark_task_started(struct rec_lane *lane, uint64_t tick);
+/* The root coroutine of a task has just started: names the task, where asyncio knows it, on the lanes on which nothing else is awaited. */
+void rec_landmark_task_started(struct rec_thread *thread, uint64_t tick);
 
 /* ---- threads that runs started, and that have not come up yet ---- */
 

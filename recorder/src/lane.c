@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arguments.h"
 #include "clock.h"
 #include "drainer.h"
 #include "platform.h"
@@ -115,18 +114,17 @@ static enum rec_treatment define(struct rec_lane *lane, const struct rec_functio
     return treatment;
 }
 
-void rec_lane_put_unusual(struct rec_lane *lane, struct rec_function *function, uint64_t tick, enum cptrace_ring_op op, const void *frame)
+bool rec_lane_put_unusual(struct rec_lane *lane, struct rec_function *function, uint64_t tick, enum cptrace_ring_op op, const void *frame)
 {
     enum rec_treatment treatment = rec_lane_treatment(lane, function);
     if (treatment == REC_NEW)
         treatment = define(lane, function);
     if (treatment == REC_IGNORED)
-        return;
+        return false;
     const uint64_t word = rec_function_word(function, op);
     if (frame)
         rec_lane_put_frame(lane, tick, word, frame);
     else
         rec_lane_put(lane, tick, word);
-    if (treatment == REC_WITH_ARGUMENTS && (op == CPTRACE_RING_CALL || op == CPTRACE_RING_START))
-        rec_arguments_put(lane, tick);
+    return treatment == REC_WITH_ARGUMENTS && (op == CPTRACE_RING_CALL || op == CPTRACE_RING_START);
 }

@@ -34,6 +34,7 @@ struct rec_lane {
     bool is_on;
     bool may_grow; /* it has its first, small ring, and the next full one brings a large one */
     atomic_bool is_finished; /* its thread has ended */
+    atomic_bool is_closed;   /* its run is over, and has left it to its thread */
     const void *root_frame;
     uint64_t switch_count; /* voluntary context switches, when they were asked for last */
     unsigned coroutine_depth; /* coroutines on the stack: the first of them is a task's */
@@ -49,8 +50,8 @@ struct rec_lane {
  * full, …) the ring goes round without being drained. Returns the head to write at. */
 uint64_t rec_lane_make_room(struct rec_lane *lane, uint64_t slot_count);
 
-/* An event of a function that is new here, or not to be treated as usual. */
-void rec_lane_put_unusual(struct rec_lane *lane, struct rec_function *function, uint64_t tick, enum cptrace_ring_op op, const void *frame);
+/* An event of a function that is new here, or not to be treated as usual. True: its arguments are wanted (rec_arguments_put). */
+bool rec_lane_put_unusual(struct rec_lane *lane, struct rec_function *function, uint64_t tick, enum cptrace_ring_op op, const void *frame);
 
 /* A record that carries bytes (DEFINE, MARK, …), cut at what a ring can take. */
 void rec_lane_put_bytes(struct rec_lane *lane, uint64_t tick, enum cptrace_ring_op op, const void *bytes, uint64_t length);

@@ -7,6 +7,7 @@
 #include "callable.h"
 #include "classify.h"
 #include "clock.h"
+#include "drainer.h"
 #include "driver.h"
 #include "function.h"
 #include "landmark.h"
@@ -61,7 +62,7 @@ static int start(PyObject *module)
 {
     rec_clock_choose();
     rec_run_variable = PyContextVar_New("callprofiler_run", NULL);
-    if (!rec_run_variable || rec_threads_start() != 0 || rec_function_table_start() < 0 || rec_callable_table_start() < 0 ||
+    if (!rec_run_variable || rec_threads_start() != 0 || rec_drainer_start() != 0 || rec_function_table_start() < 0 || rec_callable_table_start() < 0 ||
         rec_backend_start() < 0 || rec_driver_start() < 0 ||
         rec_landmarks_start() < 0 || rec_moments_start(module) < 0)
         return -1;
@@ -73,7 +74,7 @@ static int start(PyObject *module)
 }
 
 #ifdef Py_GIL_DISABLED
-PyMutex rec_the_lock;
+PyMutex rec_the_lock, rec_the_back_end_lock;
 #endif
 
 /* One copy of all state per process: a second interpreter is refused, by single-phase initialisation and here. */

@@ -5,6 +5,7 @@
 
 #include "classify.h"
 #include "events.h"
+#include "lock.h"
 
 #define TEXT_MAX_BYTES 16000
 
@@ -60,7 +61,7 @@ struct span {
     struct rec_function *function; /* while it is open; never freed */
 };
 
-static PyObject *span_functions; /* (name, file, line) -> capsule-less pointer as int */
+static PyObject *span_functions; /* (name, file, line) to the function's address */
 
 static struct rec_function *make_span_function(PyObject *name, PyObject *file, int line, PyObject *module)
 {
@@ -74,7 +75,10 @@ static struct rec_function *make_span_function(PyObject *name, PyObject *file, i
     };
     struct rec_class class = rec_classify_code(names.path, names.module);
     class.is_hidden = false;
-    return rec_function_make(&names, &class);
+    rec_lock();
+    struct rec_function *function = rec_function_make(&names, &class);
+    rec_unlock();
+    return function;
 }
 
 static struct rec_function *function_of_key(PyObject *key, PyObject *module)

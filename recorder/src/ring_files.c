@@ -5,13 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lock.h"
 #include "platform.h"
+
+/* ---- the files that are kept: guarded by the recorder's lock ---- */
 
 #define IDLE_MAX 16 /* runs at once on a busy server; the rest come and go */
 
 static struct rec_ring_file *idle;
 static unsigned idle_count;
-static uint32_t last_number; /* in the names of this process's files */
+static _Atomic uint32_t last_number; /* in the names of this process's files */
 
 static uint64_t region_bytes(uint64_t slot_count) { return CPTRACE_RING_HEADER_BYTES + slot_count * sizeof(struct cptrace_ring_slot); }
 
@@ -166,22 +169,28 @@ static int create(const char *folder, struct rec_ring_file **created, char **pat
     return 0;
 }
 
+static struct rec_ring_file *take_idle(const char *folder)
+{
+    rec_lock();
+    struct rec_ring_file **link = &idle;
+    while (*link && strcmp((*link)->folder, folder) != 0)
+        link = &(*link)->next;
+    struct rec_ring_file *file = *link;
+    if (file) {
+        *link = file->next;
+        idle_count--;
+    }
+    rec_unlock();
+    return file;
+}
+
 int rec_ring_file_take(const char *folder, struct rec_ring_file **file, char **path_tried)
 {
     *path_tried = NULL;
-    for (struct rec_ring_file **link = &idle; *link;) {
-        struct rec_ring_file *kept = *link;
-        if (strcmp(kept->folder, folder) != 0) {
-            link = &kept->next;
-            continue;
-        }
-        *link = kept->next;
-        idle_count--;
-        if (rec_file_has_name(kept->file)) {
-            *file = kept;
+    while ((*file = take_idle(folder))) {
+        if (rec_file_has_name((*file)->file))
             return 0;
-        }
-        free_file(kept); /* somebody emptied the folder */
+        free_file(*file); /* somebody emptied the folder */
     }
     return create(folder, file, path_tried);
 }
@@ -200,13 +209,22 @@ void rec_ring_file_give_back(struct rec_ring_file *file)
 {
     atomic_store(&file->head->state, CPTRACE_RING_FILE_IDLE);
     trim(file);
-    if (idle_count >= IDLE_MAX) {
-        remove_file(file);
-        return;
+    rec_lock();
+    const bool is_kept = idle_count < IDLE_MAX;
+    if (is_kept) {
+        file->next = idle;
+        idle = file;
+        idle_count++;
     }
-    file->next = idle;
-    idle = file;
-    idle_count++;
+    rec_unlock();
+    if (!is_kept)
+        remove_file(file);
+}
+
+void rec_ring_file_retire(struct rec_ring_file *file)
+{
+    if (rec_file_has_name(file->file))
+        rec_file_remove(file->path);
 }
 
 void rec_ring_file_abandon(struct rec_ring_file *file)
@@ -217,12 +235,16 @@ void rec_ring_file_abandon(struct rec_ring_file *file)
 
 void rec_ring_files_remove_idle(void)
 {
-    while (idle) {
-        struct rec_ring_file *file = idle;
-        idle = file->next;
+    rec_lock();
+    struct rec_ring_file *all = idle;
+    idle = NULL;
+    idle_count = 0;
+    rec_unlock();
+    while (all) {
+        struct rec_ring_file *file = all;
+        all = file->next;
         remove_file(file);
     }
-    idle_count = 0;
 }
 
 /* The mappings stay until this process ends; the descriptors go, since an open one would keep the parent's lock. */

@@ -1,5 +1,5 @@
 /* Ring files (cptrace/ring_file.h) and the regions in them. The process keeps a few per folder, ready for its next runs: creating, reserving
- * and removing a file costs several times what else a short run costs. With the recorder's lock (rec_lock.h) unless said otherwise. */
+ * and removing a file costs several times what else a short run costs. Any thread. */
 #ifndef REC_RING_FILES_H
 #define REC_RING_FILES_H
 
@@ -39,6 +39,9 @@ void rec_ring_file_give_back(struct rec_ring_file *file);
 
 /* The run could not be saved: the file stays on disk as it is, for whoever recovers it. */
 void rec_ring_file_abandon(struct rec_ring_file *file);
+
+/* The run is over, but some thread may still write into it: the name goes now, the mappings with rec_ring_file_abandon. */
+void rec_ring_file_retire(struct rec_ring_file *file);
 
 void rec_ring_files_remove_idle(void);
 void rec_ring_files_forget_after_fork(void); /* they are the parent's */

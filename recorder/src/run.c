@@ -18,7 +18,7 @@ enum {
     LARGE_RING_LANES = 3, /* bounds memory: 3 × 2 MiB, then 256 KiB a lane */
 };
 
-static uint64_t last_serial;
+static atomic_uint_fast64_t last_serial;
 
 /* ---- errors ---- */
 
@@ -182,7 +182,6 @@ void rec_run_help(struct rec_lane *lane)
 
 static void free_lane(struct rec_run *run, struct rec_lane *lane)
 {
-    rec_thread_forget_lane(lane);
     run->large_ring_count -= lane->ring->capacity_slots == LARGE_RING_SLOTS;
     rec_ring_file_release_region(run->ring_file, lane->region);
     free(lane->treatments);
@@ -220,7 +219,7 @@ static void collect_finished_lanes(struct rec_run *run)
 }
 
 /* With run->mutex held. NULL when the run has failed by it. */
-static struct rec_lane *make_lane(struct rec_run *run, struct rec_thread *thread)
+static struct rec_lane *make_lane(struct rec_run *run, struct rec_thread *thread, const char *name)
 {
     struct rec_lane *lane = calloc(1, sizeof *lane);
     struct rec_region *region = NULL;
@@ -233,7 +232,7 @@ static struct rec_lane *make_lane(struct rec_run *run, struct rec_thread *thread
     region->ring->file_id = run->file_id;
     region->ring->lane = lane->number = run->lane_count++;
     region->ring->os_thread_id = rec_platform_thread_id();
-    rec_thread_name(region->ring->thread_name, sizeof region->ring->thread_name);
+    memcpy(region->ring->thread_name, name, sizeof region->ring->thread_name);
     region->ring->magic = CPTRACE_RING_MAGIC;
     lane->may_grow = true;
     lane->run = run;
@@ -249,21 +248,45 @@ static struct rec_lane *make_lane(struct rec_run *run, struct rec_thread *thread
 struct rec_lane *rec_run_lane(struct rec_run *run, struct rec_thread *thread)
 {
     struct rec_lane *lane = rec_thread_lane(thread, run);
-    if (lane || rec_run_takes_no_more(run))
+    if (lane)
         return lane;
+    char name[CPTRACE_RING_NAME_MAX];
+    rec_thread_name(name, sizeof name);
     rec_mutex_lock(run->mutex);
-    collect_finished_lanes(run);
-    lane = make_lane(run, thread);
+    if (!run->has_stopped && !rec_run_takes_no_more(run)) {
+        collect_finished_lanes(run);
+        lane = make_lane(run, thread, name);
+    }
     rec_mutex_unlock(run->mutex);
     return lane;
 }
 
-static void free_lanes(struct rec_run *run)
+/* Lanes that another thread may be using stay with it; they hold the run, its rings and the mappings. */
+static void let_lanes_go(struct rec_run *run)
 {
     while (run->lanes) {
         struct rec_lane *lane = run->lanes;
         run->lanes = lane->next_of_run;
+        atomic_fetch_add(&run->holder_count, 1);
+        if (!rec_thread_release_lane(lane))
+            continue;
+        atomic_fetch_sub(&run->holder_count, 1);
         free_lane(run, lane);
+    }
+}
+
+static void let_ring_file_go(struct rec_run *run)
+{
+    if (!run->ring_file)
+        return;
+    if (atomic_load(&run->holder_count) > 1)
+        rec_ring_file_retire(run->ring_file);
+    else if (atomic_load(&run->has_failed)) {
+        rec_ring_file_abandon(run->ring_file);
+        run->ring_file = NULL;
+    } else {
+        rec_ring_file_give_back(run->ring_file);
+        run->ring_file = NULL;
     }
 }
 
@@ -333,11 +356,12 @@ struct rec_run *rec_run_open(const struct rec_run_options *options, char error[R
         return NULL;
     }
     run->files.part_file = -1;
+    run->holder_count = 1;
     run->owner = options->owner;
     run->wants = options->wants;
     run->filter = options->filter;
     run->pid = rec_platform_pid();
-    run->serial = ++last_serial;
+    run->serial = atomic_fetch_add(&last_serial, 1) + 1;
     do
         rec_platform_random(&run->file_id, sizeof run->file_id);
     while (run->file_id == 0);
@@ -346,7 +370,9 @@ struct rec_run *rec_run_open(const struct rec_run_options *options, char error[R
         run->is_open = true;
         return run;
     }
-    rec_run_discard(run);
+    if (run->mutex)
+        rec_run_discard(run);
+    rec_run_free(run);
     return NULL;
 }
 
@@ -355,9 +381,12 @@ void rec_run_stop(struct rec_run *run)
     if (!run->is_open)
         return;
     run->is_open = false;
-    for (struct rec_lane *lane = run->lanes; lane; lane = lane->next_of_run)
-        rec_thread_switch_off(lane);
     rec_drainer_remove(run);
+    rec_mutex_lock(run->mutex);
+    run->has_stopped = true;
+    for (struct rec_lane *lane = run->lanes; lane; lane = lane->next_of_run)
+        rec_thread_detach_lane(lane);
+    rec_mutex_unlock(run->mutex);
 }
 
 /* Writes the end of the file; with run->mutex held. */
@@ -400,40 +429,48 @@ static void publish(struct rec_run *run)
         rec_run_fail(run, run->files.final_path, strerror(status));
 }
 
+/* The large part of a run; nobody drains any more. */
+static void free_writer(struct rec_run *run)
+{
+    rec_mutex_lock(run->mutex);
+    cptrace_transcoder_free(run->transcoder);
+    cptrace_writer_free(run->writer);
+    run->transcoder = NULL;
+    run->writer = NULL;
+    rec_mutex_unlock(run->mutex);
+}
+
 int rec_run_save(struct rec_run *run, const char *outcome, const struct cptrace_pair *pairs, size_t pair_count)
 {
     rec_mutex_lock(run->mutex);
     finish_writing(run, outcome, pairs, pair_count);
+    atomic_store(&run->is_full, true); /* whoever still puts events goes round */
     rec_mutex_unlock(run->mutex);
     if (!atomic_load(&run->has_failed))
         publish(run);
     rec_trace_files_close(&run->files);
-    free_lanes(run);
-    if (atomic_load(&run->has_failed))
-        rec_ring_file_abandon(run->ring_file);
-    else
-        rec_ring_file_give_back(run->ring_file);
-    run->ring_file = NULL;
+    let_lanes_go(run);
+    let_ring_file_go(run);
+    free_writer(run);
     return atomic_load(&run->has_failed) ? -1 : 0;
 }
 
 void rec_run_discard(struct rec_run *run)
 {
     rec_run_stop(run);
+    atomic_store(&run->is_full, true);
     rec_trace_files_remove(&run->files);
-    free_lanes(run);
-    if (run->ring_file)
-        rec_ring_file_give_back(run->ring_file);
-    run->ring_file = NULL;
-    rec_run_free(run);
+    let_lanes_go(run);
+    let_ring_file_go(run);
+    free_writer(run);
 }
 
 void rec_run_free(struct rec_run *run)
 {
-    if (!run)
+    if (!run || atomic_fetch_sub(&run->holder_count, 1) > 1)
         return;
-    cptrace_transcoder_free(run->transcoder);
-    cptrace_writer_free(run->writer);
+    if (run->ring_file)
+        rec_ring_file_abandon(run->ring_file);
     rec_mutex_free(run->mutex);
     rec_trace_files_free(&run->files);
     free(run->drained_rings);
@@ -442,12 +479,13 @@ void rec_run_free(struct rec_run *run)
     free(run);
 }
 
-struct rec_run *rec_run_of_serial(uint64_t serial)
+void rec_run_free_lane(struct rec_lane *lane)
 {
-    struct rec_run *run = rec_open_runs;
-    while (run && run->serial != serial)
-        run = run->next_open;
-    return run;
+    struct rec_run *run = lane->run;
+    rec_mutex_lock(run->mutex); /* two threads may let go at once */
+    free_lane(run, lane);
+    rec_mutex_unlock(run->mutex);
+    rec_run_free(run);
 }
 
 void rec_run_abandon_all_after_fork(void)

@@ -39,7 +39,7 @@ struct rec_run {
     struct rec_run_object *object; /* of Python; borrowed */
     bool was_on_in_fork;           /* in a child: on the thread that forked */
     const void *owner; /* what was decorated: a call of it within its own run starts no other */
-    bool is_open;
+    atomic_bool is_open;
     atomic_bool has_failed;
     atomic_bool is_full; /* max_bytes was reached */
     char error[REC_RUN_ERROR_MAX]; /* the first thing that went wrong, for one warning */
@@ -54,6 +54,7 @@ struct rec_run {
     struct rec_mutex *mutex; /* guards what follows, between the drainer and the threads that help */
     struct cptrace_writer *writer;
     struct cptrace_transcoder *transcoder;
+    bool has_stopped; /* no lane is made any more */
     struct rec_lane *lanes;
     uint32_t lane_count;
     uint32_t large_ring_count;
@@ -65,6 +66,7 @@ struct rec_run {
     const char *warning;   /* what is wrong with what was recorded, or NULL; not owned */
 
     struct rec_run *next_open;
+    atomic_uint holder_count; /* who may still look at it: its Python object, and lanes that are left to their threads */
 };
 
 struct rec_run_options {
@@ -87,10 +89,11 @@ void rec_run_stop(struct rec_run *run);
  * remains) is run->files.final_path / part_path. pairs: further pairs of the end block. */
 int rec_run_save(struct rec_run *run, const char *outcome, const struct cptrace_pair *pairs, size_t pair_count);
 
-/* A stopped run that nobody wants: no file of it remains, and it is freed. */
+/* A run that nobody wants: no file of it remains. */
 void rec_run_discard(struct rec_run *run);
 
-void rec_run_free(struct rec_run *run); /* saved before */
+void rec_run_free(struct rec_run *run); /* saved or discarded before; NULL is fine. Its memory stays while others hold it */
+void rec_run_free_lane(struct rec_lane *lane); /* one that was left to its thread */
 
 /* This thread's lane in the run, made when it is new; NULL when the run has failed or there is no memory. */
 struct rec_lane *rec_run_lane(struct rec_run *run, struct rec_thread *thread);
@@ -113,6 +116,5 @@ static inline bool rec_run_takes_no_more(struct rec_run *run)
 void rec_run_abandon_all_after_fork(void);
 
 extern struct rec_run *rec_open_runs; /* the drainer's list */
-struct rec_run *rec_run_of_serial(uint64_t serial); /* an open one, or NULL */
 
 #endif

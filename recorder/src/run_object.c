@@ -111,22 +111,37 @@ static bool take_wants(PyObject *tuple, struct rec_run_options *options)
     return take_filter(include, exclude, &options->filter);
 }
 
+/* False with an exception: no events. */
+static bool listen(bool c_calls)
+{
+    rec_lock_back_end();
+    const bool is_held = rec_backend_hold(&rec_this_thread, c_calls) == 0;
+    if (is_held)
+        rec_collector_hold();
+    rec_unlock_back_end();
+    return is_held;
+}
+
+static void cease_to_listen(bool c_calls)
+{
+    rec_lock_back_end();
+    rec_collector_release();
+    rec_backend_release(&rec_this_thread, c_calls);
+    rec_unlock_back_end();
+}
+
 /* The back end is held before the run's clock starts: what takes long shall lie before that. */
 static struct rec_run *hold_and_open(const struct rec_run_options *options)
 {
     char error[REC_RUN_ERROR_MAX] = "";
-    if (rec_backend_hold(&rec_this_thread, options->wants.c_calls) < 0) {
+    if (!listen(options->wants.c_calls)) {
         rec_filter_free(options->filter);
         return NULL;
     }
-    rec_collector_hold();
-    rec_lock();
     struct rec_run *run = rec_run_open(options, error);
-    rec_unlock();
     if (run)
         return run;
-    rec_collector_release();
-    rec_backend_release(&rec_this_thread, options->wants.c_calls);
+    cease_to_listen(options->wants.c_calls);
     PyErr_SetString(PyExc_OSError, error);
     return NULL;
 }
@@ -230,17 +245,21 @@ static int switch_on(struct rec_run_object *self)
 
 static void remember_open(struct rec_run_object *self)
 {
+    rec_lock();
     self->next_open = open_objects;
     open_objects = self;
+    rec_unlock();
 }
 
 static void forget_open(const struct rec_run_object *self)
 {
+    rec_lock();
     struct rec_run_object **link = &open_objects;
     while (*link && *link != self)
         link = &(*link)->next_open;
     if (*link)
         *link = self->next_open;
+    rec_unlock();
 }
 
 static void tell_saved(struct rec_run_object *self, const char *path)
@@ -325,8 +344,7 @@ static void let_go(struct rec_run_object *self)
         tell_children(self, false);
     if (self->holds_back_end) {
         self->holds_back_end = false;
-        rec_collector_release();
-        rec_backend_release(&rec_this_thread, self->wants_c_calls);
+        cease_to_listen(self->wants_c_calls);
     }
     leave_context(self);
     forget_open(self);
@@ -348,6 +366,7 @@ static void close_run(struct rec_run_object *self, const char *outcome)
     if (trouble)
         run->warning = trouble;
     let_go(self);
+    self->past_run = run;
     if (!is_kept(self)) {
         rec_run_discard(run);
         return;
@@ -356,9 +375,8 @@ static void close_run(struct rec_run_object *self, const char *outcome)
         warn("the trace is incomplete", run->error);
     else
         tell_saved(self, run->files.final_path);
-    if (run->warning)
-        warn("the trace is incomplete", run->warning);
-    rec_run_free(run);
+    if (trouble)
+        warn("the trace is incomplete", trouble);
 }
 
 /* The run could not begin: nothing of it stays. */
@@ -368,11 +386,14 @@ static void drop_run(struct rec_run_object *self)
     self->run = NULL;
     rec_run_stop(run);
     let_go(self);
+    self->past_run = run;
     rec_run_discard(run);
 }
 
 static bool begin_run(struct rec_run_object *self, const char *parent_run)
 {
+    rec_run_free(self->past_run);
+    self->past_run = NULL;
     self->run = open_run(self->settings, parent_run);
     if (!self->run)
         return false;
@@ -432,9 +453,7 @@ void rec_run_object_close_each(const char *outcome)
         close_run(self, outcome);
         Py_DECREF(self);
     }
-    rec_lock();
     rec_ring_files_remove_idle();
-    rec_unlock();
 }
 
 PyObject *rec_run_object_close_all(PyObject *module, PyObject *unused)
@@ -460,7 +479,7 @@ PyObject *rec_run_object_label(PyObject *module, PyObject *arguments)
     if (!PyArg_ParseTuple(arguments, "UU:label", &key, &value))
         return NULL;
     const struct rec_lane *lane = rec_this_thread.lane;
-    if (lane && set_label(lane->run->object, key, value) < 0)
+    if (lane && lane->run->is_open && set_label(lane->run->object, key, value) < 0)
         return NULL;
     Py_RETURN_NONE;
 }
@@ -483,8 +502,7 @@ static void follow(struct rec_run_object *self)
     self->run = NULL; /* the parent's; its memory and its mappings stay as they are */
     self->holds_back_end = false;
     forget_open(self);
-    rec_backend_release(&rec_this_thread, self->wants_c_calls); /* what the parent's run held, this copy of the interpreter holds too */
-    rec_collector_release();
+    cease_to_listen(self->wants_c_calls); /* what the parent's run held, this copy of the interpreter holds too */
     if (!begin_run(self, parent_run) || switch_on(self) < 0)
         warn_of_exception("not recording in the child process");
     self->start_tick = rec_clock_ticks();
@@ -495,8 +513,7 @@ static void let_go_of_parents(struct rec_run_object *self)
     self->run = NULL;
     self->holds_back_end = false;
     forget_open(self);
-    rec_backend_release(&rec_this_thread, self->wants_c_calls);
-    rec_collector_release();
+    cease_to_listen(self->wants_c_calls);
 }
 
 PyObject *rec_run_object_follow_fork(PyObject *module, PyObject *unused)
@@ -541,6 +558,7 @@ static void run_dealloc(struct rec_run_object *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     close_run(self, "dropped");
+    rec_run_free(self->past_run);
     Py_CLEAR(self->settings);
     Py_CLEAR(self->path);
     Py_CLEAR(self->labels);

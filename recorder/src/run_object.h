@@ -22,6 +22,7 @@ struct rec_run_object {
     enum rec_run_mode mode;
     bool uses_context;             /* sets itself in the context, so that child tasks find it */
     struct rec_run *run;           /* NULL before enter, after exit, and when it could not be opened */
+    struct rec_run *past_run;      /* after exit: other threads may look at it still */
     struct rec_run_object *parent; /* the run around it in the context; owned */
     PyObject *home_context;        /* in which it set itself; owned */
     PyObject *token;               /* to reset the variable */

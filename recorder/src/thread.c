@@ -14,20 +14,140 @@ _Thread_local struct rec_thread rec_this_thread REC_TLS_MODEL = {.callables = &r
 /* A thread ends without the interpreter: this guards the ties between threads and lanes, and nothing else is done while it is held. */
 static struct rec_mutex *ties;
 
+/* ---- the thread's lanes ---- */
+
+static void unlink_of_thread(struct rec_lane *lane)
+{
+    struct rec_lane **link = &lane->thread->lanes;
+    while (*link != lane)
+        link = &(*link)->next_of_thread;
+    *link = lane->next_of_thread;
+    lane->thread = NULL;
+}
+
+/* Lanes whose runs are over, and that only this thread still knows. */
+static struct rec_lane *take_closed_lanes(struct rec_thread *thread)
+{
+    struct rec_lane *closed = NULL;
+    rec_mutex_lock(ties);
+    for (struct rec_lane *lane = thread->lanes, *next; lane; lane = next) {
+        next = lane->next_of_thread;
+        if (!lane->is_closed || lane->is_on)
+            continue;
+        unlink_of_thread(lane);
+        lane->next_of_thread = closed;
+        closed = lane;
+    }
+    thread->has_closed_lanes = false;
+    rec_mutex_unlock(ties);
+    return closed;
+}
+
+static void free_closed_lanes(struct rec_thread *thread)
+{
+    struct rec_lane *closed = take_closed_lanes(thread);
+    while (closed) {
+        struct rec_lane *next = closed->next_of_thread;
+        rec_run_free_lane(closed);
+        closed = next;
+    }
+}
+
+struct rec_lane *rec_thread_lane(struct rec_thread *thread, const struct rec_run *run)
+{
+    if (__builtin_expect(thread->has_closed_lanes, 0))
+        free_closed_lanes(thread);
+    struct rec_lane *lane = thread->lanes;
+    while (lane && lane->run != run)
+        lane = lane->next_of_thread;
+    return lane;
+}
+
 /* Its lanes stay with their runs, but nobody may reach the thread from them any more. */
 static void forget_thread(void *value)
 {
     struct rec_thread *thread = value;
+    for (struct rec_lane *lane = thread->lanes; lane; lane = lane->next_of_thread)
+        lane->is_on = false;
+    free_closed_lanes(thread);
     rec_mutex_lock(ties);
     for (struct rec_lane *lane = thread->lanes; lane; lane = lane->next_of_thread) {
         lane->thread = NULL;
-        lane->is_on = false;
         atomic_store_explicit(&lane->is_finished, true, memory_order_release);
     }
     thread->lanes = thread->lane = thread->muted = NULL;
     rec_mutex_unlock(ties);
     rec_callable_cache_free(thread);
 }
+
+void rec_thread_remember_lane(struct rec_thread *thread, struct rec_lane *lane)
+{
+    if (!thread->is_known) {
+        thread->is_known = true;
+        rec_platform_on_thread_end(forget_thread, thread);
+    }
+    rec_mutex_lock(ties);
+    lane->thread = thread;
+    lane->next_of_thread = thread->lanes;
+    thread->lanes = lane;
+    rec_mutex_unlock(ties);
+}
+
+/* Without a GIL, only the thread itself takes a lane out of its lists: its hooks look at them at any moment. */
+static bool may_take_from(const struct rec_thread *thread)
+{
+#ifdef Py_GIL_DISABLED
+    return thread == &rec_this_thread;
+#else
+    (void)thread;
+    return true;
+#endif
+}
+
+static bool unlink_lane(struct rec_lane **link, struct rec_lane *lane)
+{
+    while (*link && *link != lane)
+        link = &(*link)->outer;
+    if (!*link)
+        return false;
+    *link = lane->outer;
+    return true;
+}
+
+/* With `ties` held. False: the thread must do it. */
+static bool detach(struct rec_lane *lane)
+{
+    struct rec_thread *thread = lane->thread;
+    if (thread && !may_take_from(thread))
+        return false;
+    if (thread && lane->is_on && !unlink_lane(&thread->lane, lane))
+        unlink_lane(&thread->muted, lane);
+    lane->is_on = false;
+    if (thread)
+        unlink_of_thread(lane);
+    return true;
+}
+
+void rec_thread_detach_lane(struct rec_lane *lane)
+{
+    rec_mutex_lock(ties);
+    detach(lane);
+    rec_mutex_unlock(ties);
+}
+
+bool rec_thread_release_lane(struct rec_lane *lane)
+{
+    rec_mutex_lock(ties);
+    const bool is_free = detach(lane);
+    if (!is_free) {
+        lane->is_closed = true;
+        lane->thread->has_closed_lanes = true;
+    }
+    rec_mutex_unlock(ties);
+    return is_free;
+}
+
+/* ---- forks ---- */
 
 static void on_fork_child(void)
 {
@@ -40,6 +160,7 @@ static void on_fork_child(void)
     rec_run_abandon_all_after_fork();
     rec_ring_files_forget_after_fork();
     rec_drainer_forget_after_fork();
+    rec_drainer_start();
 }
 
 int rec_threads_start(void)
@@ -57,22 +178,14 @@ void rec_thread_switch_on(struct rec_thread *thread, struct rec_lane *lane)
     thread->lane = lane;
 }
 
-static bool unlink_lane(struct rec_lane **link, struct rec_lane *lane)
-{
-    while (*link && *link != lane)
-        link = &(*link)->outer;
-    if (!*link)
-        return false;
-    *link = lane->outer;
-    return true;
-}
-
+/* By the thread itself: its lane. */
 void rec_thread_switch_off(struct rec_lane *lane)
 {
-    rec_mutex_lock(ties);
-    if (lane->is_on && lane->thread && !unlink_lane(&lane->thread->lane, lane))
-        unlink_lane(&lane->thread->muted, lane);
-    rec_mutex_unlock(ties);
+    if (!lane->is_on)
+        return;
+    struct rec_thread *thread = lane->thread;
+    if (!unlink_lane(&thread->lane, lane))
+        unlink_lane(&thread->muted, lane);
     lane->is_on = false;
     lane->ends_with_root = false;
     lane->coroutine_depth = 0;
@@ -90,44 +203,9 @@ bool rec_thread_is_recording(const struct rec_thread *thread, const struct rec_r
 bool rec_thread_records_owner(const struct rec_thread *thread, const void *owner)
 {
     for (const struct rec_lane *lane = thread->lane; lane; lane = lane->outer)
-        if (owner && lane->run->owner == owner)
+        if (owner && lane->run->owner == owner && lane->run->is_open)
             return true;
     return false;
-}
-
-/* ---- the thread's lanes ---- */
-
-struct rec_lane *rec_thread_lane(const struct rec_thread *thread, const struct rec_run *run)
-{
-    struct rec_lane *lane = thread->lanes;
-    while (lane && lane->run != run)
-        lane = lane->next_of_thread;
-    return lane;
-}
-
-void rec_thread_remember_lane(struct rec_thread *thread, struct rec_lane *lane)
-{
-    if (!thread->is_known) {
-        thread->is_known = true;
-        rec_platform_on_thread_end(forget_thread, thread);
-    }
-    rec_mutex_lock(ties);
-    lane->thread = thread;
-    lane->next_of_thread = thread->lanes;
-    thread->lanes = lane;
-    rec_mutex_unlock(ties);
-}
-
-void rec_thread_forget_lane(struct rec_lane *lane)
-{
-    rec_mutex_lock(ties);
-    if (lane->thread) {
-        struct rec_lane **link = &lane->thread->lanes;
-        while (*link != lane)
-            link = &(*link)->next_of_thread;
-        *link = lane->next_of_thread;
-    }
-    rec_mutex_unlock(ties);
 }
 
 /* ---- muting ---- */

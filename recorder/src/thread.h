@@ -19,7 +19,8 @@ struct rec_thread {
     const void *context; /* the context that was looked at last, and its version */
     uint64_t context_version;
     struct rec_lane *lanes; /* all that it has, on or off */
-    bool is_known;          /* its end is watched */
+    atomic_bool has_closed_lanes; /* some of them belong to runs that are over */
+    bool is_known;                /* its end is watched */
 };
 
 /* Thread-local access without a call into the loader, where the C library keeps room for it. */
@@ -32,7 +33,7 @@ extern _Thread_local struct rec_thread rec_this_thread REC_TLS_MODEL;
 
 int rec_threads_start(void); /* once per process; 0 or an errno value */
 
-/* Switches a lane on or off on this thread. Off is right in any order. */
+/* Switches a lane of the calling thread on or off. Off is right in any order, and when it is off already. */
 void rec_thread_switch_on(struct rec_thread *thread, struct rec_lane *lane);
 void rec_thread_switch_off(struct rec_lane *lane);
 bool rec_thread_is_recording(const struct rec_thread *thread, const struct rec_run *run);
@@ -40,9 +41,15 @@ bool rec_thread_is_recording(const struct rec_thread *thread, const struct rec_r
 bool rec_thread_records_owner(const struct rec_thread *thread, const void *owner);
 
 /* The thread's lanes: each run that it ever had a part in. A thread that ends leaves its lanes to their runs, as finished. */
-struct rec_lane *rec_thread_lane(const struct rec_thread *thread, const struct rec_run *run); /* NULL: none yet */
+struct rec_lane *rec_thread_lane(struct rec_thread *thread, const struct rec_run *run); /* NULL: none yet */
 void rec_thread_remember_lane(struct rec_thread *thread, struct rec_lane *lane);
-void rec_thread_forget_lane(struct rec_lane *lane); /* it is about to be freed */
+
+/* Takes the lane from its thread, which can be any, so that no event goes there any more: where there is a GIL, or it is the calling thread. */
+void rec_thread_detach_lane(struct rec_lane *lane);
+
+/* Does so at last, before it is freed. False: another thread may be using it at this moment (there is no GIL), and frees it with
+ * rec_run_free_lane once it has noticed. */
+bool rec_thread_release_lane(struct rec_lane *lane);
 
 /* What callprofiler's own Python code does is nobody's business: no run hears of it. Nests. */
 void rec_thread_mute(struct rec_thread *thread);
