@@ -10,6 +10,7 @@
 #include "cptrace/reader.h"
 #include "drainer.h"
 #include "lane.h"
+#include "ring_files.h"
 #include "run.h"
 #include "thread.h"
 
@@ -17,10 +18,24 @@ enum { THREADS = 4, CALLS_PER_THREAD = 400000, FUNCTIONS = 50 };
 
 /* What thread.c does with an interpreter, without one. */
 _Thread_local struct rec_thread rec_this_thread REC_TLS_MODEL;
-void rec_thread_switch_off(struct rec_lane *lane) { lane->is_on = false; }
+struct rec_lane *rec_thread_lane(struct rec_thread *thread, const struct rec_run *of)
+{
+    struct rec_lane *lane = thread->lanes;
+    while (lane && lane->run != of)
+        lane = lane->next_of_thread;
+    return lane;
+}
+void rec_thread_remember_lane(struct rec_thread *thread, struct rec_lane *lane)
+{
+    lane->next_of_thread = thread->lanes;
+    thread->lanes = lane;
+}
+void rec_thread_detach_lane(struct rec_lane *lane) { lane->is_on = false; }
+bool rec_thread_release_lane(struct rec_lane *lane) { return !lane->is_on; }
+void rec_thread_name(char *name, size_t capacity) { snprintf(name, capacity, "racer"); }
 
-static pthread_mutex_t interpreter_lock = PTHREAD_MUTEX_INITIALIZER; /* what the GIL guards: joining a run, first definitions, waking */
 static struct rec_run *run;
+static struct rec_function functions[FUNCTIONS]; /* of all threads, as without a GIL */
 
 #define REQUIRE(condition)                                                                                                                 \
     do {                                                                                                                                   \
@@ -42,34 +57,25 @@ static void make_function(struct rec_function *function, uint32_t number)
     memcpy((char *)function->definition + sizeof fixed, name, fixed.qualified_name_bytes);
 }
 
-/* What a hook does, with the GIL held as a hook holds it. */
+/* What a hook does. */
 static void put_event(struct rec_lane *lane, struct rec_function *function, enum cptrace_ring_op op)
 {
-    rec_lane_define(lane, function);
-    rec_lane_put(lane, rec_clock_ticks(), (uint64_t)function->number << 8 | op);
+    if (rec_lane_treatment(lane, function) == REC_RECORDED)
+        rec_lane_put(lane, rec_clock_ticks(), rec_function_word(function, op));
+    else
+        rec_lane_put_unusual(lane, function, rec_clock_ticks(), op, NULL);
 }
 
 static void *record(void *unused)
 {
     (void)unused;
-    struct rec_function functions[FUNCTIONS]; /* of this thread: epochs are guarded by the GIL, which is not here */
-    for (uint32_t i = 0; i < FUNCTIONS; i++)
-        make_function(&functions[i], i);
-    pthread_mutex_lock(&interpreter_lock);
     struct rec_lane *lane = rec_run_lane(run, &rec_this_thread);
-    pthread_mutex_unlock(&interpreter_lock);
     REQUIRE(lane);
     for (uint32_t done = 0; done < CALLS_PER_THREAD; done++) {
-        const bool is_slow = lane->limit - atomic_load_explicit(&lane->ring->head, memory_order_relaxed) < 16 || done < FUNCTIONS;
-        if (is_slow)
-            pthread_mutex_lock(&interpreter_lock);
         put_event(lane, &functions[done % FUNCTIONS], CPTRACE_RING_CALL);
         put_event(lane, &functions[done % FUNCTIONS], CPTRACE_RING_RETURN);
-        if (is_slow)
-            pthread_mutex_unlock(&interpreter_lock);
     }
-    for (uint32_t i = 0; i < FUNCTIONS; i++)
-        free(functions[i].definition);
+    atomic_store(&lane->is_finished, true);
     return NULL;
 }
 
@@ -85,7 +91,7 @@ static void check_file(const char *path)
         if (block.kind != CPTRACE_BLOCK_EVENTS)
             continue;
         REQUIRE(cptrace_events_decode(&block, &events, NULL) == CPTRACE_OK);
-        event_count += events.event_count;
+        event_count += events.event_count - events.annotation_count; /* CPU times */
     }
     REQUIRE(status == CPTRACE_END);
     REQUIRE(event_count == 2ull * THREADS * CALLS_PER_THREAD);
@@ -100,6 +106,9 @@ int main(void)
     char folder[] = "/tmp/callprofiler-race-XXXXXX";
     REQUIRE(mkdtemp(folder));
     rec_clock_choose();
+    REQUIRE(rec_drainer_start() == 0);
+    for (uint32_t i = 0; i < FUNCTIONS; i++)
+        make_function(&functions[i], i);
     char error[REC_RUN_ERROR_MAX] = "";
     run = rec_run_open(&(struct rec_run_options){.folder = folder, .name = "race"}, error);
     REQUIRE(run);
@@ -109,10 +118,14 @@ int main(void)
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
     rec_drainer_pause();
-    REQUIRE(rec_run_close(run, "returned") == 0);
+    rec_run_stop(run);
+    REQUIRE(rec_run_save(run, "returned", NULL, 0) == 0);
     check_file(run->files.final_path);
     remove(run->files.final_path);
     rec_run_free(run);
+    rec_ring_files_remove_idle();
+    for (uint32_t i = 0; i < FUNCTIONS; i++)
+        free(functions[i].definition);
     REQUIRE(rmdir(folder) == 0);
     printf("%d events, all there\n", 2 * THREADS * CALLS_PER_THREAD);
     return 0;
