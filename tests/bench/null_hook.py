@@ -3,8 +3,6 @@
 import importlib.machinery
 import importlib.util
 import os
-import shlex
-import subprocess
 import sys
 import sysconfig
 from pathlib import Path
@@ -19,6 +17,9 @@ TOOL_ID = 4
 
 
 def _compile(module):
+    import shlex
+    import subprocess
+
     compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")[:1]
     includes = {sysconfig.get_path("include"), sysconfig.get_path("platinclude")}
     shared = ["-bundle", "-undefined", "dynamic_lookup"] if sys.platform == "darwin" else ["-shared"]

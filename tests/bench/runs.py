@@ -11,7 +11,7 @@ import time
 
 import callprofiler
 
-import workloads
+import micro
 
 LONG_CALLS = 10_000_000
 SHORT_RUNS = 300
@@ -40,12 +40,12 @@ def _resident_kib():
 
 def long_run(folder):
     """Ten million calls: the memory that recording them adds at its peak, how long the end takes, bytes on disk."""
-    workloads.run_empty()
+    micro.run_empty()
     before_kib = _resident_kib()
     run = callprofiler.block("long", output_dir=folder, quiet=True)
     run.__enter__()
     for _ in range(LONG_CALLS // 500_000):
-        workloads.run_empty(499_999)
+        micro.run_empty(499_999)
     begin = time.perf_counter()
     run.__exit__(None, None, None)
     end_s = time.perf_counter() - begin
