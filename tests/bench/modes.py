@@ -40,12 +40,18 @@ class Plain(Mode):
 
 
 class Null(Mode):
+    reads_clock = False
+
     def start(self):
-        self.hook = NullHook(self.sees_c_calls)
+        self.hook = NullHook(self.sees_c_calls, self.reads_clock)
         self.hook.start()
 
     def stop(self):
         self.hook.stop()
+
+
+class NullClock(Null):
+    reads_clock = True
 
 
 class NullPython(Null):
@@ -143,6 +149,7 @@ class Trace0(Mode):
 MODES = {
     "plain": Plain,
     "null": Null,
+    "null_clock": NullClock,
     "callprofiler": Callprofiler,
     "null_python": NullPython,
     "callprofiler_python": CallprofilerPython,
@@ -152,6 +159,7 @@ MODES = {
     "trace0": Trace0,
 }
 REMARKS = {
+    "null_clock": "a hook that reads the clock and does nothing else",
     "viztracer": "its buffer holds all calls, in memory; writing them out is not measured",
     "yappi": "wall clock, with builtins; sums only, in memory",
     "trace0": "Python calls only, and figures are per Python call; set against our c_calls=False, where that is possible",

@@ -30,7 +30,7 @@ def _compile(module):
 
 
 def load():
-    """The extension module; with `hook` on 3.12 and later, with start() and stop() before."""
+    """The extension module; with the hooks `null` and `clock` on 3.12 and later, with start(reads_clock) and stop() before."""
     module = FOLDER / f"null_hook{sysconfig.get_config_var('EXT_SUFFIX')}"
     if not module.exists() or module.stat().st_mtime < SOURCE.stat().st_mtime:
         FOLDER.mkdir(parents=True, exist_ok=True)
@@ -42,26 +42,27 @@ def load():
 
 
 class NullHook:
-    """On between start() and stop(), for Python and C calls or for Python calls only."""
+    """On between start() and stop(), for Python and C calls or for Python calls only; does nothing, or reads the clock."""
 
-    def __init__(self, c_calls=True):
+    def __init__(self, c_calls=True, reads_clock=False):
         self.module = load()
-        self.c_calls = c_calls
+        self.c_calls, self.reads_clock = c_calls, reads_clock
 
     def start(self):
-        if not hasattr(self.module, "hook"):
-            self.module.start()
+        if hasattr(self.module, "start"):
+            self.module.start(self.reads_clock)
             return
+        hook = self.module.clock if self.reads_clock else self.module.null
         monitoring = sys.monitoring
         monitoring.use_tool_id(TOOL_ID, "null hook")
         wanted = PYTHON_EVENTS + (C_EVENTS if self.c_calls else ())
         for name in wanted:
-            monitoring.register_callback(TOOL_ID, getattr(monitoring.events, name), self.module.hook)
+            monitoring.register_callback(TOOL_ID, getattr(monitoring.events, name), hook)
         wanted_bits = (getattr(monitoring.events, name) for name in wanted if name not in ("C_RETURN", "C_RAISE"))
         monitoring.set_events(TOOL_ID, sum(wanted_bits))
 
     def stop(self):
-        if not hasattr(self.module, "hook"):
+        if hasattr(self.module, "start"):
             self.module.stop()
             return
         sys.monitoring.set_events(TOOL_ID, 0)

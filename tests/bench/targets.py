@@ -25,6 +25,7 @@ def rows(result, real_names):
     if sys.version_info >= (3, 13):
         table.append(at_most("added wall against trace0, micro with Python calls", wall.get("trace0"), 1.0, "×"))
     table.append(at_most("added wall against the null callback, micro", wall.get("null"), 1.30, "×"))
+    table.append(at_most("the same against the null callback that reads the clock", wall.get("null_clock"), 1.30, "×"))
     if is_monitoring:
         table.append(at_most("total CPU against cProfile, micro", cpu.get("cProfile"), 0.60, "×"))
     table += [
