@@ -1,5 +1,5 @@
-/* How far the recorder's ticks and CLOCK_MONOTONIC drift apart: takes a calibration point a second and prints what conversion would be wrong by,
- * were there fewer of them. Not a test: nothing is asserted.
+/* How far the recorder's ticks and CLOCK_MONOTONIC drift apart: takes a calibration point a second and prints what conversion would be
+ * wrong by, were there fewer of them. Not a test: nothing is asserted.
  *
  * Usage: bench_clock_drift [SECONDS]     (180) */
 #include <stdio.h>
@@ -23,9 +23,13 @@ static struct point take_point(void)
     return point;
 }
 
-static double ms_between(const struct point *from, const struct point *to) { return (double)(to->at.monotonic_ns - from->at.monotonic_ns) * 1e-6; }
+static double ms_between(const struct point *from, const struct point *to)
+{
+    return (double)(to->at.monotonic_ns - from->at.monotonic_ns) * 1e-6;
+}
 
-/* The largest difference at any point when only every `stride`-th and the last are known; stride 0: only the first, and the nominal tick. */
+/* The largest difference at any point when only every `stride`-th and the last are known; stride 0: only the first, and the nominal tick.
+ */
 static int64_t worst_ns(const struct point *points, size_t count, size_t stride, uint64_t nominal_q32)
 {
     const struct cptrace_header header = {.format_version = 1, .file_id = 1, .ns_per_tick_q32 = nominal_q32, .start = points[0].at};
@@ -86,7 +90,8 @@ int main(int argument_count, char **arguments)
            (long long)worst_ns(points, count, 0, nominal_q32));
     printf("                                 %+lld ns with start and end\n", (long long)worst_ns(points, count, count, nominal_q32));
     for (size_t stride = 60; stride > 1; stride = stride == 60 ? 10 : stride / 5)
-        printf("                                 %+lld ns with a point every %zu s\n", (long long)worst_ns(points, count, stride, nominal_q32), stride);
+        printf("                                 %+lld ns with a point every %zu s\n",
+               (long long)worst_ns(points, count, stride, nominal_q32), stride);
     free(points);
     return 0;
 }

@@ -1,6 +1,6 @@
-/* The floor under any recorder: hooks that the interpreter calls for the same events as ours. The null hook does nothing: what it costs is the
- * interpreter's own cost of telling anybody. The clock hook reads the clock for each event that a recorder must give a time, and no more.
- * Compiled by null_hook.py, for the Python that runs the bench. */
+/* The floor under any recorder: hooks that the interpreter calls for the same events as ours. The null hook does nothing: what it costs is
+ * the interpreter's own cost of telling anybody. The clock hook reads the clock for each event that a recorder must give a time, and no
+ * more. Compiled by null_hook.py, for the Python that runs the bench. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-/* The recorder's clock against the system's. Nothing here depends on how fast or busy the machine is: what may be wrong about a reading is what
- * passed while it was taken, and that is measured with it. */
+/* The recorder's clock against the system's. Nothing here depends on how fast or busy the machine is: what may be wrong about a reading is
+ * what passed while it was taken, and that is measured with it. */
 #ifdef __linux__
 #define _GNU_SOURCE
 #include <sched.h>
@@ -247,7 +247,8 @@ Test(recorder_clock, never_runs_backwards_from_cpu_to_cpu)
         } else
             first_cpu = cpu;
     }
-    cr_assert_eq(backwards_count, 0, "%llu times, by up to %llu ticks", (unsigned long long)backwards_count, (unsigned long long)most_backwards);
+    cr_assert_eq(backwards_count, 0, "%llu times, by up to %llu ticks", (unsigned long long)backwards_count,
+                 (unsigned long long)most_backwards);
 }
 
 #endif
