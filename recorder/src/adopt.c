@@ -20,9 +20,7 @@ void rec_switch_on_for_frame(struct rec_thread *thread, struct rec_run *run, con
     struct rec_lane *lane = rec_run_lane(run, thread);
     if (!lane)
         return;
-    rec_thread_switch_on(thread, lane);
-    lane->ends_with_root = true;
-    lane->root_frame = frame;
+    rec_thread_switch_on(thread, lane, frame);
 }
 
 static struct rec_run_object *run_of_context(void)

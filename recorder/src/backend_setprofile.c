@@ -5,6 +5,11 @@
 
 #include <frameobject.h>
 #include <opcode.h>
+#if PY_VERSION_HEX >= 0x030b0000
+#define Py_BUILD_CORE 1 /* for where a frame has its code */
+#include <internal/pycore_frame.h>
+#undef Py_BUILD_CORE
+#endif
 
 #include "events.h"
 
@@ -13,9 +18,7 @@ const char *const rec_backend_name = "setprofile";
 static PyCodeObject *code_of(PyFrameObject *frame)
 {
 #if PY_VERSION_HEX >= 0x030b0000
-    PyCodeObject *code = PyFrame_GetCode(frame);
-    Py_DECREF(code); /* the frame keeps it */
-    return code;
+    return frame->f_frame->f_code;
 #else
     return frame->f_code;
 #endif
@@ -102,42 +105,78 @@ static void put_back(void)
     Py_XDECREF(before.object);
 }
 
+#define SLOW __attribute__((noinline, cold))
+
+/* The last run ended on another thread: this one notices it here, since the fast path is closed. */
+static bool is_over(void)
+{
+    if (holder_count > 0)
+        return false;
+    put_back();
+    return true;
+}
+
+SLOW static int enter(PyFrameObject *frame, PyCodeObject *code)
+{
+    if (is_over())
+        return 0;
+    rec_enter(&rec_this_thread, code, entry_op(frame, code));
+    return 0;
+}
+
+SLOW static int leave(PyFrameObject *frame, PyCodeObject *code, PyObject *result)
+{
+    if (is_over())
+        return 0;
+    rec_leave(&rec_this_thread, code,
+              !result                        ? CPTRACE_RING_UNWIND
+              : leaves_by_yield(frame, code) ? CPTRACE_RING_SUSPEND
+                                             : CPTRACE_RING_RETURN);
+    return 0;
+}
+
+SLOW static int c_event(PyObject *callable, enum cptrace_ring_op op)
+{
+    if (is_over())
+        return 0;
+    rec_c_event(&rec_this_thread, callable, op, NULL);
+    return 0;
+}
+
+/* An exception that leaves a plain function goes the general way. */
+static inline int on_event_inline(PyFrameObject *frame, int what, PyObject *argument)
+{
+    struct rec_thread *thread = &rec_this_thread;
+    if (what == PyTrace_CALL) {
+        PyCodeObject *code = code_of(frame);
+        return rec_code_event_fast(thread->enter_lane, code, CPTRACE_RING_CALL) ? 0 : enter(frame, code);
+    }
+    if (what == PyTrace_RETURN) {
+        PyCodeObject *code = code_of(frame);
+        return argument && rec_code_event_fast(thread->leave_lane, code, CPTRACE_RING_RETURN) ? 0 : leave(frame, code, argument);
+    }
+    if (what == PyTrace_C_CALL)
+        return rec_c_call_fast(thread, argument) ? 0 : c_event(argument, CPTRACE_RING_CALL);
+    if (what == PyTrace_C_RETURN)
+        return rec_c_end_fast(thread, argument, CPTRACE_RING_RETURN) ? 0 : c_event(argument, CPTRACE_RING_RETURN);
+    return what == PyTrace_C_EXCEPTION ? c_event(argument, CPTRACE_RING_UNWIND) : 0;
+}
+
 static int on_event(PyObject *self, PyFrameObject *frame, int what, PyObject *argument)
 {
     (void)self;
-    struct rec_thread *thread = &rec_this_thread;
-    if (__builtin_expect(holder_count == 0, 0)) { /* the last run ended on another thread */
-        put_back();
-        return 0;
-    }
-    switch (what) {
-    case PyTrace_CALL: {
-        PyCodeObject *code = code_of(frame);
-        rec_enter(thread, code, entry_op(frame, code));
-        break;
-    }
-    case PyTrace_RETURN: {
-        PyCodeObject *code = code_of(frame);
-        rec_leave(thread, code,
-                  !argument                      ? CPTRACE_RING_UNWIND
-                  : leaves_by_yield(frame, code) ? CPTRACE_RING_SUSPEND
-                                                 : CPTRACE_RING_RETURN);
-        break;
-    }
-    case PyTrace_C_CALL:
-        rec_c_event(thread, argument, CPTRACE_RING_CALL, NULL);
-        break;
-    case PyTrace_C_RETURN:
-        rec_c_event(thread, argument, CPTRACE_RING_RETURN, NULL);
-        break;
-    case PyTrace_C_EXCEPTION:
-        rec_c_event(thread, argument, CPTRACE_RING_UNWIND, NULL);
-        break;
-    default:
-        break;
-    }
+    return on_event_inline(frame, what, argument);
+}
+
+/* On threads on which another profiler was before us. */
+static int on_event_chained(PyObject *self, PyFrameObject *frame, int what, PyObject *argument)
+{
+    (void)self;
+    on_event_inline(frame, what, argument);
     return previous.function ? previous.function(previous.object, frame, what, argument) : 0;
 }
+
+static bool is_ours(Py_tracefunc function) { return function == on_event || function == on_event_chained; }
 
 /* ---- this thread ---- */
 
@@ -147,10 +186,10 @@ int rec_backend_hold(struct rec_thread *thread, bool c_calls)
     PyThreadState *state = PyThreadState_Get();
     holder_count++;
     was_asked = true;
-    if (state->c_profilefunc != on_event) {
+    if (!is_ours(state->c_profilefunc)) {
         previous = (struct previous_hook){state->c_profilefunc, state->c_profileobj};
         Py_XINCREF(previous.object);
-        PyEval_SetProfile(on_event, NULL);
+        PyEval_SetProfile(previous.function ? on_event_chained : on_event, NULL);
     }
     return 0;
 }
@@ -158,7 +197,7 @@ int rec_backend_hold(struct rec_thread *thread, bool c_calls)
 const char *rec_backend_trouble(const struct rec_thread *thread)
 {
     (void)thread;
-    if (!was_asked || PyThreadState_Get()->c_profilefunc == on_event)
+    if (!was_asked || is_ours(PyThreadState_Get()->c_profilefunc))
         return NULL;
     return "another profiler took the interpreter's profile hook during the run; calls after that are missing";
 }
@@ -221,7 +260,7 @@ void rec_backend_release(struct rec_thread *thread, bool c_calls)
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
     replace_thread_hook(thread_hook, Py_None);
-    if (PyThreadState_Get()->c_profilefunc == on_event)
+    if (is_ours(PyThreadState_Get()->c_profilefunc))
         put_back();
     was_asked = false;
     PyErr_Restore(type, value, traceback);

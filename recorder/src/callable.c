@@ -1,7 +1,6 @@
 /* C functions, methods and types that are called: named once, found again by what stays the same of them. */
 #include "callable.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +12,7 @@
 static struct rec_callable_entry *callables;
 static size_t callable_capacity, callable_count;
 
-static _Atomic uint32_t generation = 1; /* rises when a key ceases to mean what it did */
+_Atomic uint32_t rec_callable_generation = 1;
 
 struct rec_callable_cache rec_no_callables = {.generation = 0};
 
@@ -47,11 +46,6 @@ static bool grow_callables(void)
 
 /* ---- each thread's cache ---- */
 
-static struct rec_callable_entry *cached_entry(struct rec_callable_cache *cache, const void *key)
-{
-    return &cache->entries[key_hash(key) % REC_CALLABLE_CACHE_SIZE];
-}
-
 void rec_callable_cache_free(struct rec_thread *thread)
 {
     if (thread->callables != &rec_no_callables)
@@ -61,7 +55,7 @@ void rec_callable_cache_free(struct rec_thread *thread)
 
 static void remember(struct rec_thread *thread, struct rec_callable_entry entry)
 {
-    const uint32_t now = atomic_load(&generation);
+    const uint32_t now = atomic_load(&rec_callable_generation);
     struct rec_callable_cache *cache = thread->callables;
     if (cache == &rec_no_callables || cache->generation != now) {
         struct rec_callable_cache *fresh = cache == &rec_no_callables ? malloc(sizeof *cache) : cache;
@@ -70,7 +64,7 @@ static void remember(struct rec_thread *thread, struct rec_callable_entry entry)
         *fresh = (struct rec_callable_cache){.generation = now};
         thread->callables = cache = fresh;
     }
-    *cached_entry(cache, entry.key) = entry;
+    cache->entries[rec_cached_callable(cache, entry.key) - cache->entries] = entry;
 }
 
 /* ---- types that die ---- */
@@ -81,7 +75,7 @@ static void forget_callable(const void *key)
     rec_lock();
     struct rec_callable_entry *entry = find_callable(key);
     if (entry->key) {
-        atomic_fetch_add(&generation, 1);
+        atomic_fetch_add(&rec_callable_generation, 1);
         rec_function_free(entry->function);
         entry->function = NULL;
     }
@@ -266,8 +260,8 @@ struct rec_function *rec_function_of_callable(struct rec_thread *thread, PyObjec
     else
         key = keyed_by_type = type;
     struct rec_callable_cache *cache = thread->callables;
-    const struct rec_callable_entry *cached = cached_entry(cache, key);
-    if (__builtin_expect(cached->key == key && cache->generation == atomic_load_explicit(&generation, memory_order_relaxed), 1))
+    const struct rec_callable_entry *cached = rec_cached_callable(cache, key);
+    if (__builtin_expect(cached->key == key && cache->generation == atomic_load_explicit(&rec_callable_generation, memory_order_relaxed), 1))
         return cached->function;
     return look_up_and_remember(thread, key, callable, keyed_by_type);
 }

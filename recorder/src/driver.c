@@ -19,7 +19,7 @@ static bool switch_on(const struct driver *self)
         return false;
     struct rec_lane *lane = rec_run_lane(run, thread);
     if (lane)
-        rec_thread_switch_on(thread, lane);
+        rec_thread_switch_on(thread, lane, NULL);
     return lane != NULL;
 }
 

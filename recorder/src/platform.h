@@ -8,6 +8,8 @@
 
 uint64_t rec_platform_monotonic_ns(void);
 uint64_t rec_platform_utc_ns(void);
+/* Whether the system itself takes the processor's time stamp counter for steady and equal on all processors. True when it does not tell. */
+bool rec_platform_trusts_tsc(void);
 uint64_t rec_platform_thread_id(void);
 /* What the calling thread has used so far: CPU time, and how often it gave the CPU up to wait (0 where the system does not tell). */
 uint64_t rec_platform_thread_cpu_ns(void);

@@ -43,6 +43,34 @@ uint64_t rec_platform_thread_id(void)
 #endif
 }
 
+#ifdef __linux__
+#define CLOCK_SOURCES "/sys/devices/system/clocksource/clocksource0/"
+
+static bool read_line(const char *path, char *line, int capacity)
+{
+    FILE *file = fopen(path, "re");
+    const bool is_read = file && fgets(line, capacity, file);
+    if (file)
+        fclose(file);
+    return is_read;
+}
+
+/* The kernel leaves the TSC when it finds it unsteady (and strikes it from those available); guests often use their host's clock instead,
+ * with a TSC that is as good. */
+bool rec_platform_trusts_tsc(void)
+{
+    char current[64], available[256];
+    if (!read_line(CLOCK_SOURCES "current_clocksource", current, sizeof current))
+        return true; /* a sandbox without /sys */
+    if (strcmp(current, "tsc\n") == 0)
+        return true;
+    const bool is_host_clock = strncmp(current, "kvm-clock", 9) == 0 || strncmp(current, "hyperv_clocksource", 18) == 0;
+    return is_host_clock && read_line(CLOCK_SOURCES "available_clocksource", available, sizeof available) && strstr(available, "tsc ");
+}
+#else
+bool rec_platform_trusts_tsc(void) { return true; }
+#endif
+
 uint64_t rec_platform_thread_cpu_ns(void) { return clock_ns(CLOCK_THREAD_CPUTIME_ID); }
 
 uint64_t rec_platform_voluntary_switches(void)

@@ -235,11 +235,8 @@ static int switch_on(struct rec_run_object *self)
         PyErr_SetString(PyExc_OSError, self->run->error[0] ? self->run->error : "no memory");
         return -1;
     }
-    rec_thread_switch_on(thread, lane);
-    if (self->mode == REC_RUN_BLOCK && (self->frame = resumable_frame())) {
-        lane->ends_with_root = true;
-        lane->root_frame = self->frame;
-    }
+    self->frame = self->mode == REC_RUN_BLOCK ? resumable_frame() : NULL;
+    rec_thread_switch_on(thread, lane, self->frame);
     return 0;
 }
 

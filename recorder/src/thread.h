@@ -12,7 +12,13 @@
 struct rec_callable_cache;
 
 struct rec_thread {
-    struct rec_lane *lane;  /* the innermost run that is on, or NULL: the first thing that a hook looks at */
+    /* What the fast path looks at first: the only run that is on, or NULL: none is, or it is not that simple (several are, the clock is slow;
+     * for leaves: the run goes off with one of the frames that are left). Follow from `lane`: see thread.c, set_fast_lanes. */
+    struct rec_lane *enter_lane, *leave_lane;
+    const void *last_callable; /* the C callable that was called last, and its function */
+    struct rec_function *last_c_function;
+
+    struct rec_lane *lane;  /* the innermost run that is on, or NULL */
     struct rec_lane *muted; /* what `lane` was, while our own Python code runs */
     unsigned mute_count;
     struct rec_callable_cache *callables; /* in front of the table of C callables */
@@ -33,8 +39,12 @@ extern _Thread_local struct rec_thread rec_this_thread REC_TLS_MODEL;
 
 int rec_threads_start(void); /* once per process; 0 or an errno value */
 
-/* Switches a lane of the calling thread on or off. Off is right in any order, and when it is off already. */
-void rec_thread_switch_on(struct rec_thread *thread, struct rec_lane *lane);
+/* Puts another list of lanes in the place of what is on; the old one is returned. */
+struct rec_lane *rec_thread_swap_lanes(struct rec_thread *thread, struct rec_lane *lane);
+
+/* Switches a lane of the calling thread on or off. root_frame: it goes off when this frame ends or suspends; NULL: when it is told.
+ * Off is right in any order, and when it is off already. */
+void rec_thread_switch_on(struct rec_thread *thread, struct rec_lane *lane, const void *root_frame);
 void rec_thread_switch_off(struct rec_lane *lane);
 bool rec_thread_is_recording(const struct rec_thread *thread, const struct rec_run *run);
 /* Whether a run of this owner is on. */
