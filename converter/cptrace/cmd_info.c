@@ -150,9 +150,8 @@ static void json_damage(struct json_writer *json, const struct trace_facts *fact
 }
 
 /* Only what the trace has, so that others look as ever. */
-static void json_annotations(struct json_writer *json, const struct trace *trace, const struct replay_result *result)
+static void json_annotations(struct json_writer *json, const struct trace_facts *facts, const struct replay_result *result)
 {
-    const struct trace_facts *facts = trace_facts(trace);
     struct recorder_cost cost;
     if (facts->definitions->task_count)
         json_field(json, "tasks", facts->definitions->task_count);
@@ -166,7 +165,7 @@ static void json_annotations(struct json_writer *json, const struct trace *trace
         json_field(json, "omitted_calls", result->omitted_call_count);
         json_field(json, "omitted_ns", result->omitted_ns);
     }
-    if (recorder_cost_estimate(trace, result, &cost))
+    if (recorder_cost_estimate(facts, result, &cost))
         json_field(json, "recorder_cost_ns", cost.run_ns);
 }
 
@@ -189,7 +188,7 @@ static bool print_json(const struct trace *trace, const struct replay_result *re
     json_field(json, "paths", result->path_count - 1);
     json_field(json, "lanes", facts->definitions->lane_count);
     json_field(json, "files", facts->definitions->file_count);
-    json_annotations(json, trace, result);
+    json_annotations(json, facts, result);
     json_field(json, "damaged_blocks", facts->damaged_blocks);
     json_field(json, "bytes", facts->bytes);
     json_text(json, ",\n  \"start_utc\": \"");
@@ -257,10 +256,10 @@ static void print_count(const char *name, uint64_t count)
         printf("%-12s %" PRIu64 "\n", name, count);
 }
 
-static void print_recorder_cost(const struct trace *trace, const struct replay_result *result)
+static void print_recorder_cost(const struct trace_facts *facts, const struct replay_result *result)
 {
     struct recorder_cost cost;
-    if (!recorder_cost_estimate(trace, result, &cost))
+    if (!recorder_cost_estimate(facts, result, &cost))
         return;
     printf("recorder cost  about %u %%", recorder_cost_percent(&cost, result->wall_ns));
     const char *separator = " (";
@@ -278,9 +277,8 @@ static void print_recorder_cost(const struct trace *trace, const struct replay_r
 }
 
 /* Only what the trace has. */
-static void print_annotations(const struct trace *trace, const struct replay_result *result)
+static void print_annotations(const struct trace_facts *facts, const struct replay_result *result)
 {
-    const struct trace_facts *facts = trace_facts(trace);
     print_count("tasks", facts->definitions->task_count);
     print_count("marks", result->mark_count);
     print_count("counters", result->counter_count);
@@ -294,7 +292,7 @@ static void print_annotations(const struct trace *trace, const struct replay_res
         print_duration(result->omitted_ns);
         putchar('\n');
     }
-    print_recorder_cost(trace, result);
+    print_recorder_cost(facts, result);
 }
 
 static void print_text(const struct trace *trace, const struct replay_result *result)
@@ -310,7 +308,7 @@ static void print_text(const struct trace *trace, const struct replay_result *re
     putchar('\n');
     printf("calls        %" PRIu64 " of %" PRIu64 " functions on %zu path%s\n", result->call_count, result->called_function_count,
            result->path_count - 1, result->path_count == 2 ? "" : "s");
-    print_annotations(trace, result);
+    print_annotations(facts, result);
     printf("lanes        %zu\n", facts->definitions->lane_count);
     printf("files        %zu\n", facts->definitions->file_count);
     const double per_call = result->call_count ? (double)facts->bytes / (double)result->call_count : 0;

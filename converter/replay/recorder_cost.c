@@ -36,9 +36,8 @@ static double cost_of(const struct trace_facts *facts, const char *key)
 }
 
 /* Calls by kind; those left out were seen too, and are taken for Python functions. Spans are the program's own doing. */
-bool recorder_cost_estimate(const struct trace *trace, const struct replay_result *result, struct recorder_cost *cost)
+bool recorder_cost_estimate(const struct trace_facts *facts, const struct replay_result *result, struct recorder_cost *cost)
 {
-    const struct trace_facts *facts = trace_facts(trace);
     *cost = (struct recorder_cost){
         .python_call_ns = cost_of(facts, "cost_ns:python_call"),
         .c_call_ns = cost_of(facts, "cost_ns:c_call"),

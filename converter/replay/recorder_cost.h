@@ -10,7 +10,7 @@ struct recorder_cost {
 };
 
 /* false: the trace does not say. */
-bool recorder_cost_estimate(const struct trace *trace, const struct replay_result *result, struct recorder_cost *cost);
+bool recorder_cost_estimate(const struct trace_facts *facts, const struct replay_result *result, struct recorder_cost *cost);
 
 /* In hundredths of the run's wall time, rounded. */
 unsigned recorder_cost_percent(const struct recorder_cost *cost, uint64_t wall_ns);
