@@ -45,6 +45,6 @@ class KnownPrograms:
         """{name: Tree}"""
         for name, source in {**self.sources, "record_each": textwrap.dedent(RECORD_EACH)}.items():
             (folder / f"{name}.py").write_text(source, encoding="utf-8")
-        process = run_process([sys.executable, "-X", "faulthandler", "record_each.py", *self.sources], folder, env)
+        process = run_process([sys.executable, "-W", "ignore::SyntaxWarning", "-X", "faulthandler", "record_each.py", *self.sources], folder, env)
         assert process.returncode == 0 and process.stderr == "", process.stderr
         return {name: Tree(read_calls(next((folder / ".profile").glob(f"{name}_2*.cptrace")))) for name in self.sources}
