@@ -6,9 +6,13 @@ import textwrap
 from conftest import Tree, read_calls, run_process
 
 RECORD_EACH = """
-    import asyncio, importlib, inspect, sys, traceback
+    import asyncio, importlib, inspect, os, sys, traceback
     from callprofiler import profile
 
+    if os.environ.get("LOOP") == "uvloop":
+        import uvloop
+
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     for name in sys.argv[1:]:
         main = importlib.import_module(name).main
         try:
@@ -31,20 +35,25 @@ def is_line_of_this_version(line):
 
 
 class KnownPrograms:
-    """add(name, source, story): main() of the source makes the calls of the story, in the form of Tree.story()."""
+    """add(name, source, story): main() of the source makes the calls of the story, in the form of Tree.story(); since=(3, 11)
+    where older Pythons cannot run it."""
 
     def __init__(self):
         self.sources, self.stories = {}, {}
 
-    def add(self, name, source, story):
+    def add(self, name, source, story, since=(3, 9)):
+        if sys.version_info < since:
+            return
         self.sources[name] = textwrap.dedent(source)
         lines = [line for line in textwrap.dedent(story).strip("\n").splitlines() if is_line_of_this_version(line)]
         self.stories[name] = "\n".join(line.partition("  # ")[0] for line in lines)
 
-    def record(self, folder, **env):
+    def record(self, folder, names=None, **env):
         """{name: Tree}"""
+        names = names or list(self.sources)
         for name, source in {**self.sources, "record_each": textwrap.dedent(RECORD_EACH)}.items():
             (folder / f"{name}.py").write_text(source, encoding="utf-8")
-        process = run_process([sys.executable, "-W", "ignore::SyntaxWarning", "-X", "faulthandler", "record_each.py", *self.sources], folder, env)
+        ignored = ["-W", "ignore::SyntaxWarning", "-W", "ignore::DeprecationWarning"]
+        process = run_process([sys.executable, *ignored, "-X", "faulthandler", "record_each.py", *names], folder, env)
         assert process.returncode == 0 and process.stderr == "", process.stderr
-        return {name: Tree(read_calls(next((folder / ".profile").glob(f"{name}_2*.cptrace")))) for name in self.sources}
+        return {name: Tree(read_calls(next((folder / ".profile").glob(f"{name}_2*.cptrace")))) for name in names}
