@@ -2,29 +2,10 @@
 
 Each generator is one call below the one that started it, however often it yields; what it calls while it runs is below it."""
 
-import sys
-
 import pytest
 
-from known_programs import KnownPrograms
+from known_programs import CLOSED, KnownPrograms
 
-
-def is_heard_closing():
-    """Whether the interpreter runs a generator that is closed where nothing can catch it: 3.13.0 and its like only mark it."""
-    events = []
-
-    def plain():
-        yield
-
-    running = plain()
-    next(running)
-    sys.setprofile(lambda frame, event, argument: events.append((frame.f_code.co_name, event)))
-    running.close()
-    sys.setprofile(None)
-    return ("plain", "return") in events
-
-
-CLOSED = "raised" if is_heard_closing() else "unfinished"
 PROGRAMS = KnownPrograms()
 
 PROGRAMS.add(
