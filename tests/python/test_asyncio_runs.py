@@ -1,11 +1,6 @@
 """Runs that are suspended: whose work is whose, and how long each was running and waiting."""
 
-import sys
-import textwrap
-
-import pytest
-
-from conftest import Tree, read_calls, read_info, run_process
+from conftest import Tree, read_calls, read_info
 
 HUNDRED = """
     import asyncio
@@ -87,82 +82,6 @@ def test_a_busy_task_is_not_charged_to_a_waiting_one(record, tree):
         assert call["suspended_ns"] >= 90_000_000  # two waits of at least one burn of the other task each
         assert call["running_ns"] >= found.one("own")["running_ns"] >= 50_000_000
         assert call["running_ns"] - found.one("own")["running_ns"] < 45_000_000  # less than one burn of the other task
-
-
-BLOCKS = """
-    import asyncio, callprofiler
-
-    def mine(n): pass
-    def foreign(n): pass
-    def cleanup(n): pass
-
-    async def other():
-        for n in range(20):
-            foreign(n)
-            await asyncio.sleep(0)
-
-    async def deepest():
-        try:
-            await asyncio.sleep(10)
-        finally:
-            cleanup(1)
-
-    async def child():
-        await asyncio.sleep(0)
-        mine(3)
-
-    async def waits():
-        mine(0)
-        with callprofiler.block(f"waits {times}", quiet=True):
-            mine(1)
-            await asyncio.sleep(0)
-            mine(2)
-            await asyncio.gather(child(), child())
-        mine(4)
-
-    async def is_cancelled():
-        with callprofiler.block(f"is_cancelled {times}", quiet=True):
-            try:
-                await deepest()
-            finally:
-                cleanup(2)
-
-    async def main():
-        task = asyncio.ensure_future(is_cancelled())
-        await asyncio.gather(other(), waits(), other())
-        task.cancel()
-        await asyncio.wait([task])
-
-    times = "first"
-    asyncio.run(main())
-    times = "again"
-    asyncio.run(main())
-"""
-
-
-@pytest.fixture(scope="module")
-def blocks(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("blocks")
-    (folder / "program.py").write_text(textwrap.dedent(BLOCKS))
-    process = run_process([sys.executable, "program.py"], folder)
-    assert (process.returncode, process.stderr) == (0, "")
-    return {trace.name.rpartition("_2")[0]: Tree(read_calls(trace)) for trace in (folder / ".profile").iterdir()}
-
-
-# The first time the recorder has not met the code in which the block begins: it began before. Nothing else differs.
-TIMES = ["first", "again"]
-
-
-@pytest.mark.parametrize("times", TIMES)
-def test_a_block_that_waits_has_nothing_of_others(times, blocks):
-    """The coroutine that the block is in goes on after it: it is still open when the run ends."""
-    assert blocks[f"waits_{times}"].story() == "mine\nwaits unfinished\n  mine\nchild\n  mine\nchild\n  mine"
-
-
-@pytest.mark.parametrize("times", TIMES)
-def test_a_block_that_is_cancelled_has_what_its_awaits_do(times, blocks):
-    """The exception goes straight to the innermost coroutine; only when that one is left is the frame of the block run."""
-    assert blocks[f"is_cancelled_{times}"].story() == "deepest raised\n  cleanup\nis_cancelled unfinished\n  cleanup"
 
 
 LOOPS = """
@@ -251,51 +170,3 @@ def test_runs_that_do_not_return(record):
     left = "work raised\n  inner raised\n    cleanup"
     assert stories == {"cancelled": left, "timed_out": left, "closed": left, "failed": "fails raised"}
     assert all(read_info(trace)["complete"] for trace in run.traces)
-
-
-RESUMED_BLOCK = """
-    import contextvars, threading, callprofiler
-
-    def outside(): pass
-    def inside(n): pass
-
-    def resumed():
-        with callprofiler.block("block", quiet=True):
-            inside(1)
-            yield
-            inside(2)
-            yield
-            inside(3)
-
-    started, go = threading.Event(), threading.Event()
-
-    @callprofiler.profile(quiet=True)
-    def elsewhere():
-        started.set()
-        go.wait(20)
-
-    contextvars.ContextVar("any").set(1)  # so that the thread has a context
-    {before}
-    running = resumed()
-    next(running)
-    outside()
-    next(running)
-    outside()
-    assert next(running, "end") == "end"
-    {after}
-"""
-BESIDE = {
-    "alone": ("", ""),
-    "beside a run in another thread": (
-        "thread = threading.Thread(target=elsewhere); thread.start(); started.wait(); outside()",
-        "go.set(); thread.join()",
-    ),
-}
-
-
-@pytest.mark.parametrize("beside", BESIDE)
-def test_a_block_in_a_generator(beside, record):
-    before, after = BESIDE[beside]
-    run = record(RESUMED_BLOCK.replace("{before}", before).replace("{after}", after))
-    (trace,) = [trace for trace in run.traces if trace.name.startswith("block")]
-    assert Tree(read_calls(trace)).story() == "inside\nresumed unfinished\n  inside\n  inside"

@@ -245,3 +245,28 @@ def test_times_of_resumed_calls_add_up(name, recorded):
     for call in recorded[name].calls:
         if call["outcome"] != "unfinished":
             assert call["running_ns"] + call["suspended_ns"] == call["end_ns"] - call["start_ns"], call
+
+
+ITERABLE_COROUTINE = """
+    import asyncio, types
+    from callprofiler import profile
+
+    def leaf(): pass
+
+    @profile(quiet=True)
+    @types.coroutine
+    def decorated():
+        leaf()
+        yield
+        leaf()
+        return 3
+
+    async def main():
+        return await decorated()
+
+    assert asyncio.run(main()) == 3
+"""
+
+
+def test_a_profiled_generator_that_is_a_coroutine_stays_one(record, tree):
+    assert tree(record(ITERABLE_COROUTINE).trace).story() == "decorated\n  leaf\n  leaf"

@@ -204,3 +204,29 @@ def test_an_executor_and_subprocesses(record):
     assert run.stderr == ""
     stories = {trace.name.rpartition("_2")[0]: Tree(read_calls(trace)).story(module="__main__") for trace in run.traces}
     assert stories == {"main": "main\n  of_parent\n  of_parent", "nested": "nested\n  in_worker"}
+
+
+HOOKS = """
+    import os, sys
+    from callprofiler import profile
+
+    def tools():
+        return [sys.monitoring.get_tool(tool) for tool in range(6) if sys.monitoring.get_tool(tool)]
+
+    @profile(quiet=True)
+    def main():
+        child = os.fork()
+        if child == 0:
+            return
+        os.waitpid(child, 0)
+
+    parent = os.getpid()
+    main()
+    print("parent" if os.getpid() == parent else "child", tools(), flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="sys.monitoring is there since 3.12")
+def test_a_child_is_rid_of_the_hooks(record):
+    """It has no run: it shall not pay for one with every call until it ends."""
+    assert record(HOOKS).stdout == "child []\nparent []\n"
