@@ -4,6 +4,8 @@ import sys
 
 import pytest
 
+from conftest import Tree, read_calls
+
 SETPROFILE_AROUND = """
     import math, sys
     from callprofiler import profile
@@ -122,6 +124,38 @@ def test_cprofile_inside_the_run(record, tree):
     assert run.stderr == ""
     found = tree(run.trace)
     assert [len(found.named(name)) for name in ("recursive", "leaf", "abs")] == [40, 12, 12]
+
+
+TAKEN_AND_GIVEN_BACK = """
+    import cProfile
+    from callprofiler import profile
+
+    def missed(): pass
+    def heard(): pass
+
+    @profile(quiet=True)
+    def inner():
+        heard()
+
+    @profile(quiet=True)
+    def outer():
+        heard()
+        cProfile.Profile().runcall(missed)
+        missed()
+        inner()
+        heard()
+
+    outer()
+"""
+
+
+def test_a_hook_that_an_inner_run_takes_back(record):
+    """Where there is one hook a thread, calls are missing from the outer run: one warning says so, and the trace."""
+    run = record(TAKEN_AND_GIVEN_BACK)
+    counts = {trace.name[:5]: [len(Tree(read_calls(trace)).named(name)) for name in ("heard", "missed")] for trace in run.traces}
+    assert counts["inner"] == [1, 0]
+    if counts["outer"] != [3, 2]:
+        assert run.stderr.count("RuntimeWarning") == 1 and "another profiler" in run.stderr
 
 
 SETTRACE = """
