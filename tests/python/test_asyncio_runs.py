@@ -44,7 +44,7 @@ BUSY = """
     def burn(seconds):
         end = time.perf_counter() + seconds
         while time.perf_counter() < end:
-            pass
+            sum(range(100_000))
 
     def own():
         burn(0.05)

@@ -300,6 +300,47 @@ PROGRAMS.add(
 )
 
 PROGRAMS.add(
+    "began_before_the_run",
+    """
+    def step(n): pass
+
+    def numbers(n):
+        for i in range(4):
+            step(n)
+            yield i
+
+    one, other, left = numbers(1), numbers(2), numbers(3)
+    next(one), next(other), next(left)
+
+    def main():
+        next(one)
+        next(other)
+        next(left)
+        for _ in one: pass
+        for _ in other: pass
+        for _ in numbers(4): pass
+    """,
+    """
+    main
+      numbers
+        step
+        step
+        step
+      numbers
+        step
+        step
+        step
+      numbers unfinished
+        step
+      numbers
+        step
+        step
+        step
+        step
+    """,
+)
+
+PROGRAMS.add(
     "interleaved",
     """
     def left(n): pass
