@@ -231,21 +231,23 @@ PROGRAMS.add(
     import asyncio
 
     def soon(n): pass
-    def later(n): pass
+    def later(called): called.set()
     def done(task): pass
     def in_thread(n): return inside(n)
     def inside(n): return n
     async def child(): pass
 
-    async def main():
-        loop = asyncio.get_running_loop()
+    async def main():  # waits for each of them: which of several is first depends on the machine
+        loop, called = asyncio.get_running_loop(), asyncio.Event()
         loop.call_soon(soon, 1)
-        loop.call_later(0.001, later, 2)
+        await asyncio.sleep(0)
         task = loop.create_task(child())
         task.add_done_callback(done)
-        await asyncio.sleep(0.01)
+        await task
+        await asyncio.sleep(0)
+        loop.call_later(0.001, later, called)
+        await called.wait()
         assert await asyncio.to_thread(in_thread, 3) == 3
-        await asyncio.sleep(0.001)
     """,
     """
     main
