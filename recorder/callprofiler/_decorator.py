@@ -6,6 +6,7 @@ import atexit
 import functools
 import inspect
 import os
+import types
 
 from . import _classification as _classification  # configures the recorder
 from . import _recorder
@@ -92,7 +93,8 @@ def _wrapper_for(function):
     if inspect.isasyncgenfunction(function):
         return _wrap_async_generator_function
     if inspect.isgeneratorfunction(function):
-        return _wrap_generator_function
+        is_coroutine = function.__code__.co_flags & inspect.CO_ITERABLE_COROUTINE if hasattr(function, "__code__") else False
+        return _wrap_generator_coroutine if is_coroutine else _wrap_generator_function
     return _wrap_function
 
 
@@ -124,6 +126,11 @@ def _wrap_generator_function(function, is_passed_over, settings):
             return (yield from run.drive(function(*args, **kwargs)))
 
     return wrapper
+
+
+def _wrap_generator_coroutine(function, is_passed_over, settings):
+    """Of `types.coroutine`: it can be awaited."""
+    return types.coroutine(_wrap_generator_function(function, is_passed_over, settings))
 
 
 def _wrap_async_generator_function(function, is_passed_over, settings):

@@ -69,9 +69,18 @@ HOOK(on_py_yield)
     return leave(&rec_this_thread, args[0], CPTRACE_RING_SUSPEND);
 }
 
+/* From 3.13 on, an exception that a signal handler raises as a function begins comes before PY_START. */
+static bool is_before_start(PyCodeObject *code, PyObject *offset)
+{
+    return PY_VERSION_HEX >= 0x030d0000 && !(code->co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR)) &&
+           PyLong_AsLong(offset) == code->_co_firsttraceable * 2L; /* in code units of two bytes */
+}
+
 HOOK(on_py_unwind)
 {
     (void)self, (void)count, (void)keywords;
+    if (is_before_start((PyCodeObject *)args[0], args[1]))
+        return Py_None;
     return leave(&rec_this_thread, args[0], CPTRACE_RING_UNWIND);
 }
 
@@ -264,7 +273,9 @@ void rec_backend_release(struct rec_thread *thread, bool c_calls)
     PyErr_Restore(type, value, traceback);
 }
 
-void rec_backend_hear_all_threads(void) {} /* they are heard anyway */
+/* All threads are heard anyway. */
+void rec_backend_hear_this_thread(void) {}
+void rec_backend_hear_all_threads(void) {}
 
 const char *rec_backend_trouble(const struct rec_thread *thread)
 {

@@ -12,6 +12,7 @@
 #endif
 
 #include "events.h"
+#include "run.h"
 
 const char *const rec_backend_name = "setprofile";
 
@@ -124,9 +125,22 @@ SLOW static int enter(PyFrameObject *frame, PyCodeObject *code)
     return 0;
 }
 
+/* On 3.11, an exception that a signal handler raises as a function begins comes before the event of its call. */
+static bool is_before_start(PyFrameObject *frame, PyCodeObject *code)
+{
+#if PY_VERSION_HEX >= 0x030b0000
+    unsigned opcode, operand;
+    return !(code->co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR)) && instruction_of(frame, code, &opcode, &operand) &&
+           (opcode == RESUME || opcode == RESUME_QUICK) && operand == 0;
+#else
+    (void)frame, (void)code;
+    return false;
+#endif
+}
+
 SLOW static int leave(PyFrameObject *frame, PyCodeObject *code, PyObject *result)
 {
-    if (is_over())
+    if (is_over() || (!result && is_before_start(frame, code)))
         return 0;
     rec_leave(&rec_this_thread, code,
               !result                        ? CPTRACE_RING_UNWIND
@@ -180,17 +194,34 @@ static bool is_ours(Py_tracefunc function) { return function == on_event || func
 
 /* ---- this thread ---- */
 
-int rec_backend_hold(struct rec_thread *thread, bool c_calls)
+static const char lost_hook[] = "another profiler took the interpreter's profile hook during the run; calls after that are missing";
+
+void rec_backend_hear_this_thread(void)
 {
-    (void)thread, (void)c_calls;
     PyThreadState *state = PyThreadState_Get();
-    holder_count++;
-    was_asked = true;
     if (!is_ours(state->c_profilefunc)) {
         previous = (struct previous_hook){state->c_profilefunc, state->c_profileobj};
         Py_XINCREF(previous.object);
         PyEval_SetProfile(previous.function ? on_event_chained : on_event, NULL);
     }
+}
+
+static void tell_trouble(struct rec_lane *lane)
+{
+    for (; lane; lane = lane->outer)
+        lane->run->trouble = lost_hook;
+}
+
+int rec_backend_hold(struct rec_thread *thread, bool c_calls)
+{
+    (void)c_calls;
+    holder_count++;
+    if (was_asked && !is_ours(PyThreadState_Get()->c_profilefunc)) { /* it comes back now, but runs that are on have missed something */
+        tell_trouble(thread->lane);
+        tell_trouble(thread->muted);
+    }
+    was_asked = true;
+    rec_backend_hear_this_thread();
     return 0;
 }
 
@@ -199,7 +230,7 @@ const char *rec_backend_trouble(const struct rec_thread *thread)
     (void)thread;
     if (!was_asked || is_ours(PyThreadState_Get()->c_profilefunc))
         return NULL;
-    return "another profiler took the interpreter's profile hook during the run; calls after that are missing";
+    return lost_hook;
 }
 
 /* ---- other threads: those that are there, and those to come ---- */

@@ -2,6 +2,7 @@
 
 #include "adopt.h"
 #include "arguments.h"
+#include "frame.h"
 #include "landmark.h"
 
 bool rec_put_all(struct rec_lane *lane, struct rec_function *function, uint64_t tick, enum cptrace_ring_op op)
@@ -20,7 +21,7 @@ bool rec_put_all(struct rec_lane *lane, struct rec_function *function, uint64_t 
 /* A generator or coroutine starts or goes on: op is START, RESUME or THROW. */
 static void enter_resumable(struct rec_thread *thread, struct rec_function *function, uint64_t tick, enum cptrace_ring_op op)
 {
-    const void *frame = rec_current_frame();
+    const void *frame = rec_frame_current();
     bool wants_arguments = false, starts_task = false;
     for (struct rec_lane *lane = thread->lane; lane; lane = lane->outer) {
         if (rec_is_recorded(rec_lane_treatment(lane, function)))
@@ -74,18 +75,16 @@ void rec_leave(struct rec_thread *thread, PyCodeObject *code, enum cptrace_ring_
     struct rec_lane *lane = thread->lane;
     if (!lane)
         return;
-    const struct rec_function *function = rec_function_of_code(code);
-    if (!function)
-        return;
+    const struct rec_function *function = rec_function_of_code(code); /* NULL: it began before any run */
     const uint64_t tick = rec_clock_ticks();
     do {
         struct rec_lane *outer = lane->outer;
-        if (rec_lane_knows(lane, function)) { /* hidden functions are never known */
+        if (function && rec_lane_knows(lane, function)) { /* hidden functions are never known */
             rec_lane_put(lane, tick, rec_function_word(function, op));
             if (function->is_coroutine && lane->coroutine_depth > 0)
                 lane->coroutine_depth--;
         }
-        if (lane->root_frame && lane->root_frame == rec_current_frame())
+        if (lane->root_frame && lane->root_frame == rec_frame_current())
             rec_thread_switch_off(lane);
         lane = outer;
     } while (lane);
@@ -93,6 +92,8 @@ void rec_leave(struct rec_thread *thread, PyCodeObject *code, enum cptrace_ring_
 
 void rec_c_event(struct rec_thread *thread, PyObject *callable, enum cptrace_ring_op op, PyObject *first_argument)
 {
+    if (op == CPTRACE_RING_CALL)
+        thread->last_callable = NULL; /* it may be an object at the same address as the last */
     struct rec_lane *lane = thread->lane;
     if (!lane)
         return;

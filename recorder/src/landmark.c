@@ -1,12 +1,12 @@
 #include "landmark.h"
 
-#include <frameobject.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "adopt.h"
 #include "backend.h"
 #include "drainer.h"
+#include "frame.h"
 #include "lock.h"
 #include "run.h"
 #include "run_object.h"
@@ -33,25 +33,6 @@ enum rec_landmark rec_landmark_of(const struct rec_function_names *names)
         return REC_LANDMARK_POOL_SUBMIT;
 #endif
     return REC_LANDMARK_NONE;
-}
-
-/* ---- the frames of the program, read without running its code ---- */
-
-/* A local variable of the frame that runs now, as a new reference, or NULL. */
-static PyObject *local_of_frame(const char *name)
-{
-    PyFrameObject *frame = PyEval_GetFrame();
-    if (!frame)
-        return NULL;
-#if PY_VERSION_HEX >= 0x030c0000
-    PyObject *value = PyFrame_GetVarString(frame, name);
-#else
-    PyObject *locals = PyObject_GetAttrString((PyObject *)frame, "f_locals");
-    PyObject *value = locals ? PyMapping_GetItemString(locals, name) : NULL;
-    Py_XDECREF(locals);
-#endif
-    PyErr_Clear();
-    return value;
 }
 
 /* ---- threads ---- */
@@ -139,7 +120,7 @@ static PyObject *object_of_start(PyObject *first_argument)
         return new_reference(first_argument);
     if (first_argument)
         return NULL;
-    PyObject *self = local_of_frame("self"); /* the interpreter does not tell arguments: Thread.start is what calls */
+    PyObject *self = rec_frame_local("self"); /* the interpreter does not tell arguments: Thread.start is what calls */
     if (self && is_thread_object(self))
         return self;
     Py_XDECREF(self);
@@ -198,7 +179,7 @@ void rec_landmark_thread_comes_up(struct rec_thread *thread, PyCodeObject *code)
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
     struct pending_thread *mine = take_mine(rec_thread_object(), code);
-    const void *frame = rec_current_frame();
+    const void *frame = rec_frame_current();
     for (size_t i = mine ? mine->run_count : 0; i > 0; i--) { /* outermost first */
         struct rec_run *run = rec_drainer_find(mine->run_serials[i - 1]);
         if (run)
@@ -211,65 +192,10 @@ void rec_landmark_thread_comes_up(struct rec_thread *thread, PyCodeObject *code)
 
 /* ---- tasks ---- */
 
-#if PY_VERSION_HEX >= 0x030c0000
-static Py_ssize_t frame_offset; /* of the interpreter frame in a generator or coroutine; 0: unknown */
-
-static PyObject *probe(PyObject *self, PyObject *unused)
-{
-    (void)self, (void)unused;
-    return PyLong_FromVoidPtr((void *)rec_current_frame());
-}
-
-/* Asks a generator where its frame is, since the layout is the interpreter's own business. */
-static int find_frame_offset(void)
-{
-    static PyMethodDef probe_definition = {"probe", probe, METH_NOARGS, NULL};
-    PyObject *globals = PyDict_New();
-    PyObject *function = PyCFunction_New(&probe_definition, NULL);
-    PyObject *none = NULL, *generator = NULL, *address = NULL;
-    if (globals && function && PyDict_SetItemString(globals, "__builtins__", PyEval_GetBuiltins()) == 0 &&
-        PyDict_SetItemString(globals, "probe", function) == 0)
-        none = PyRun_String("def ask():\n    yield probe()\nasking = ask()\n", Py_file_input, globals, globals);
-    if (none)
-        generator = PyDict_GetItemString(globals, "asking");
-    if (generator)
-        address = PyIter_Next(generator);
-    if (address) {
-        const Py_ssize_t offset = (Py_ssize_t)((uintptr_t)PyLong_AsVoidPtr(address) - (uintptr_t)generator);
-        frame_offset = offset > 0 && offset < Py_TYPE(generator)->tp_basicsize ? offset : 0;
-    }
-    const int status = PyErr_Occurred() ? -1 : 0;
-    Py_XDECREF(address);
-    Py_XDECREF(none);
-    Py_XDECREF(function);
-    Py_XDECREF(globals);
-    return status;
-}
-#else
-static int find_frame_offset(void) { return 0; } /* there the frame is an object */
-#endif
-
-int rec_landmarks_start(void) { return find_frame_offset(); }
-
-/* The address by which a coroutine's frame will be known when it runs. */
-static const void *frame_of_coroutine(PyObject *coroutine)
-{
-    if (!PyCoro_CheckExact(coroutine) && !PyGen_CheckExact(coroutine))
-        return NULL;
-#if PY_VERSION_HEX >= 0x030c0000
-    return frame_offset ? (const char *)coroutine + frame_offset : NULL;
-#else
-    PyObject *frame = PyObject_GetAttrString(coroutine, PyCoro_CheckExact(coroutine) ? "cr_frame" : "gi_frame");
-    PyErr_Clear();
-    Py_XDECREF(frame); /* the coroutine keeps it */
-    return frame == Py_None ? NULL : frame;
-#endif
-}
-
 static void announce_task(struct rec_thread *thread, uint64_t tick)
 {
-    PyObject *coroutine = local_of_frame("coro");
-    const void *frame = coroutine ? frame_of_coroutine(coroutine) : NULL;
+    PyObject *coroutine = rec_frame_local("coro");
+    const void *frame = coroutine ? rec_frame_of_generator(coroutine) : NULL;
     Py_XDECREF(coroutine);
     for (struct rec_lane *lane = thread->lane; frame && lane; lane = lane->outer)
         rec_lane_put_frame(lane, tick, CPTRACE_RING_TASK, frame);

@@ -35,6 +35,4 @@ extern _Atomic unsigned rec_pending_thread_count; /* 0 spares all looking */
 /* When this thread is one of them: switches its runs on until the frame that runs now ends. code: of that frame. */
 void rec_landmark_thread_comes_up(struct rec_thread *thread, PyCodeObject *code);
 
-int rec_landmarks_start(void); /* once per process; -1 with a Python exception */
-
 #endif

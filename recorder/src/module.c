@@ -9,8 +9,8 @@
 #include "clock.h"
 #include "drainer.h"
 #include "driver.h"
+#include "frame.h"
 #include "function.h"
-#include "landmark.h"
 #include "lock.h"
 #include "moments.h"
 #include "run_object.h"
@@ -55,16 +55,13 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static struct PyModuleDef definition = {
-    .m_base = PyModuleDef_HEAD_INIT, .m_name = "callprofiler._recorder", .m_size = -1, .m_methods = methods};
-
 static int start(PyObject *module)
 {
     rec_clock_choose();
     rec_run_variable = PyContextVar_New("callprofiler_run", NULL);
     if (!rec_run_variable || rec_threads_start() != 0 || rec_drainer_start() != 0 || rec_function_table_start() < 0 || rec_callable_table_start() < 0 ||
         rec_backend_start() < 0 || rec_driver_start() < 0 ||
-        rec_landmarks_start() < 0 || rec_moments_start(module) < 0)
+        rec_frames_start() < 0 || rec_moments_start(module) < 0)
         return -1;
     if (PyModule_AddStringConstant(module, "backend", rec_backend_name) < 0 ||
         PyModule_AddStringConstant(module, "clock", rec_clock_name()) < 0 || PyModule_AddIntConstant(module, "CALL", REC_RUN_CALL) < 0 ||
@@ -77,24 +74,38 @@ static int start(PyObject *module)
 PyMutex rec_the_lock, rec_the_back_end_lock;
 #endif
 
-/* One copy of all state per process: a second interpreter is refused, by single-phase initialisation and here. */
-PyMODINIT_FUNC PyInit__recorder(void)
+/* One copy of all state per process, which is the main interpreter's. A second import there (after somebody emptied sys.modules) gets what the
+ * first one had. */
+static int start_once(PyObject *module)
 {
-    static PyObject *only;
-    if (only) {
+    static PyObject *names;
+    if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
         PyErr_SetString(PyExc_ImportError, "callprofiler can be used in the main interpreter only");
-        return NULL;
+        return -1;
     }
-    PyObject *module = PyModule_Create(&definition);
-#ifdef Py_GIL_DISABLED
-    if (module)
-        PyUnstable_Module_SetGIL(module, Py_MOD_GIL_NOT_USED);
-#endif
-    if (module && start(module) < 0) {
+    if (names)
+        return PyDict_Update(PyModule_GetDict(module), names);
+    if (start(module) < 0) {
         if (!PyErr_Occurred())
             PyErr_SetString(PyExc_ImportError, "callprofiler could not start");
-        Py_CLEAR(module);
+        return -1;
     }
-    only = module;
-    return module;
+    names = PyDict_Copy(PyModule_GetDict(module));
+    return names ? 0 : -1;
 }
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, start_once},
+#if PY_VERSION_HEX >= 0x030c0000
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_SUPPORTED}, /* so that the refusal is ours, with its reason */
+#endif
+#if PY_VERSION_HEX >= 0x030d0000
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL},
+};
+static struct PyModuleDef definition = {
+    .m_base = PyModuleDef_HEAD_INIT, .m_name = "callprofiler._recorder", .m_methods = methods, .m_slots = slots};
+
+PyMODINIT_FUNC PyInit__recorder(void);
+PyMODINIT_FUNC PyInit__recorder(void) { return PyModuleDef_Init(&definition); }

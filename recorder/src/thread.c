@@ -282,14 +282,3 @@ void rec_thread_name(char *name, size_t capacity)
     PyErr_Clear();
     PyErr_Restore(type, value, traceback);
 }
-
-const void *rec_current_frame(void)
-{
-#if PY_VERSION_HEX >= 0x030d0000
-    return PyThreadState_GetUnchecked()->current_frame;
-#elif PY_VERSION_HEX >= 0x030c0000
-    return _PyThreadState_UncheckedGet()->cframe->current_frame;
-#else
-    return PyEval_GetFrame();
-#endif
-}

@@ -71,7 +71,4 @@ void rec_thread_name(char *name, size_t capacity);
 /* The threading.Thread of the calling thread; borrowed. NULL while there is none. Runs no Python code, leaves no exception. */
 PyObject *rec_thread_object(void);
 
-/* The interpreter frame that runs now: its address is the identity of a generator or coroutine while it lives. */
-const void *rec_current_frame(void);
-
 #endif

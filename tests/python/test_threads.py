@@ -220,8 +220,7 @@ def test_a_thread_that_outlives_the_run(record):
     run = record(OUTLIVES)
     assert run.stderr == ""
     stories = {trace.name.rpartition("_2")[0]: Tree(read_calls(trace)).story() for trace in run.traces}
-    joined = "\nin_thread unfinished\n  early" if sys.version_info >= (3, 12) else ""
-    assert stories == {"main": "main" + joined, "after": "after"}
+    assert stories == {"main": "main\nin_thread unfinished\n  early", "after": "after"}
     assert all(read_info(trace)["complete"] for trace in run.traces)
 
 
