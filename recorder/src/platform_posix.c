@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "platform.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -129,6 +130,32 @@ int rec_file_append(int file, const void *bytes, size_t length)
             length -= (size_t)written;
         }
     }
+    return 0;
+}
+
+int rec_file_open(const char *path, int *file)
+{
+    *file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    return *file < 0 ? errno : 0;
+}
+
+int rec_file_read(int file, void *bytes, size_t length, uint64_t offset)
+{
+    ssize_t got;
+    do
+        got = pread(file, bytes, length, (off_t)offset);
+    while (got < 0 && errno == EINTR);
+    return got == (ssize_t)length ? 0 : got < 0 ? errno : EIO;
+}
+
+int rec_directory_visit(const char *path, void (*visit)(void *context, const char *name), void *context)
+{
+    DIR *directory = opendir(path);
+    if (!directory)
+        return errno;
+    for (const struct dirent *entry; (entry = readdir(directory));)
+        visit(context, entry->d_name);
+    closedir(directory);
     return 0;
 }
 
