@@ -13,6 +13,8 @@
 
 enum { CALLS_OPTION_HELP = 1 };
 
+#define NOT_THERE REPLAY_NO_CALL
+
 static const struct option_row calls_rows[] = {
     {CALLS_OPTION_HELP, 'h', "help", NULL, "this text"},
 };
@@ -24,9 +26,15 @@ static const struct option_table calls_options = {
     .rows = calls_rows,
     .row_count = sizeof calls_rows / sizeof calls_rows[0],
     .notes = "Fields: id (in start order), parent (null for a root), lane, function, module,\n"
-             "file, line, category (user, stdlib, third-party, builtin), library, start_ns,\n"
-             "end_ns (null when unfinished), self_ns, running_ns, suspended_ns,\n"
-             "outcome (returned, raised, unfinished).",
+             "file, line, category (user, stdlib, third-party, builtin), library, kind (span,\n"
+             "for a stretch of code that the program named), start_ns, end_ns (null when\n"
+             "unfinished), self_ns, running_ns, suspended_ns, waiting_ns (off the CPU while\n"
+             "running; null when not recorded), omitted_calls and omitted_ns (left out by a\n"
+             "filter right below it; part of running_ns, not of self_ns), arguments, task (that\n"
+             "it is the root of), created_by (id of the call that made the task), outcome\n"
+             "(returned, raised, unfinished).\n"
+             "Marks and counters stand between the calls: {\"mark\": text or \"counter\": name and\n"
+             "\"value\", \"time_ns\", \"lane\", \"call\": the id of the call that it was in, or null}.",
 };
 
 /* The part of a line that only depends on the function, made once: most of the bytes. */
@@ -38,6 +46,7 @@ struct function_text {
 struct calls_output {
     struct json_writer *json;
     const struct cptrace_definitions *definitions;
+    bool waiting_known;
     struct function_text *functions;
 };
 
@@ -53,7 +62,7 @@ static struct function_text describe(const struct cptrace_definitions *definitio
     const struct cptrace_function_definition *function = &definitions->functions[number];
     const struct cptrace_string file = vocabulary_file(definitions, function);
     const size_t name_bytes = (size_t)function->qualified_name.length + function->module.length + function->library.length + file.length;
-    char *text = malloc(6 * name_bytes + 200);
+    char *text = malloc(6 * name_bytes + 220);
     size_t length = 0;
     if (text) {
         length += append_text(text + length, ",\"function\":");
@@ -67,6 +76,8 @@ static struct function_text describe(const struct cptrace_definitions *definitio
         length += append_text(text + length, vocabulary_category(function->category));
         length += append_text(text + length, "\",\"library\":");
         length += json_escape(text + length, function->library);
+        if (function->flags & CPTRACE_FUNCTION_SPAN)
+            length += append_text(text + length, ",\"kind\":\"span\"");
         length += append_text(text + length, ",\"start_ns\":");
     }
     return (struct function_text){.text = text, .length = length};
@@ -76,6 +87,63 @@ static void put_field(struct json_writer *json, const char *name, uint64_t value
 {
     json_text(json, name);
     json_uint(json, value);
+}
+
+/* null for NOT_THERE. */
+static void put_optional(struct json_writer *json, const char *name, uint64_t value)
+{
+    json_text(json, name);
+    if (value == NOT_THERE)
+        json_text(json, "null");
+    else
+        json_uint(json, value);
+}
+
+/* What only calls with annotations have. */
+static void put_notes(const struct calls_output *output, const struct replay_call *call)
+{
+    struct json_writer *json = output->json;
+    if (call->omitted_call_count || call->omitted_ns) {
+        put_field(json, ",\"omitted_calls\":", call->omitted_call_count);
+        put_field(json, ",\"omitted_ns\":", call->omitted_ns);
+    }
+    if (call->has_arguments) {
+        json_text(json, ",\"arguments\":");
+        json_string(json, call->arguments);
+    }
+    if (call->task != CPTRACE_NO_NUMBER) {
+        json_text(json, ",\"task\":");
+        json_string(json, output->definitions->tasks[call->task].name);
+        put_optional(json, ",\"created_by\":", call->created_by);
+    }
+}
+
+static void put_moment(struct json_writer *json, uint64_t time_ns, uint32_t lane, uint64_t call_id)
+{
+    put_field(json, ",\"time_ns\":", time_ns);
+    put_field(json, ",\"lane\":", lane);
+    put_optional(json, ",\"call\":", call_id);
+    json_raw(json, "}\n", 2);
+}
+
+static int print_mark(void *context, const struct replay_mark *mark)
+{
+    struct json_writer *json = ((struct calls_output *)context)->json;
+    json_text(json, "{\"mark\":");
+    json_string(json, mark->text);
+    put_moment(json, mark->time_ns, mark->lane, mark->call_id);
+    return json->failed ? EIO : 0;
+}
+
+static int print_counter(void *context, const struct replay_counter *counter)
+{
+    struct json_writer *json = ((struct calls_output *)context)->json;
+    json_text(json, "{\"counter\":");
+    json_string(json, counter->name);
+    json_text(json, ",\"value\":");
+    json_double(json, counter->value);
+    put_moment(json, counter->time_ns, counter->lane, counter->call_id);
+    return json->failed ? EIO : 0;
 }
 
 /* Visitor's leave: one line. */
@@ -89,10 +157,7 @@ static int print_call(void *context, const struct replay_call *call)
     if (!function->text)
         return ENOMEM;
     put_field(json, "{\"id\":", call->id);
-    if (call->parent_id == REPLAY_NO_CALL)
-        json_text(json, ",\"parent\":null");
-    else
-        put_field(json, ",\"parent\":", call->parent_id);
+    put_optional(json, ",\"parent\":", call->parent_id);
     put_field(json, ",\"lane\":", call->lane);
     json_raw(json, function->text, function->length);
     json_uint(json, call->start_ns);
@@ -103,6 +168,8 @@ static int print_call(void *context, const struct replay_call *call)
     put_field(json, ",\"self_ns\":", call->self_ns);
     put_field(json, ",\"running_ns\":", call->running_ns);
     put_field(json, ",\"suspended_ns\":", call->suspended_ns);
+    put_optional(json, ",\"waiting_ns\":", output->waiting_known ? call->waiting_ns : NOT_THERE);
+    put_notes(output, call);
     json_text(json, ",\"outcome\":\"");
     json_text(json, vocabulary_outcome(call->outcome));
     json_raw(json, "\"}\n", 3);
@@ -111,7 +178,7 @@ static int print_call(void *context, const struct replay_call *call)
 
 static enum exit_code print_calls(const char *path, struct trace *trace, struct calls_output *output)
 {
-    const struct replay_visitor visitor = {.context = output, .leave = print_call};
+    const struct replay_visitor visitor = {.context = output, .leave = print_call, .mark = print_mark, .counter = print_counter};
     struct replay_result result;
     struct cptrace_error error = {0};
     const int stopped = trace_replay(trace, &visitor, 1, NULL, NULL, &result, &error);
@@ -134,6 +201,7 @@ static enum exit_code run_calls(const char *path, struct trace *trace)
     struct calls_output output = {
         .json = json_writer_create(stdout),
         .definitions = definitions,
+        .waiting_known = trace_facts(trace)->waiting_known,
         .functions = calloc(definitions->function_count + 1, sizeof *output.functions),
     };
     enum exit_code code = EXIT_CODE_FAILED;

@@ -205,16 +205,55 @@ static void dump_definitions(struct dump *dump, const struct cptrace_block *bloc
 static const char *op_name(uint8_t op)
 {
     static const char *const names[] = {
-        [CPTRACE_OP_RETURN] = "return", [CPTRACE_OP_UNWIND] = "unwind", [CPTRACE_OP_SUSPEND] = "suspend", [CPTRACE_OP_RESUME] = "resume",
-        [CPTRACE_OP_REOPEN] = "reopen", [CPTRACE_OP_START] = "start",   [CPTRACE_OP_THROW] = "throw",     [CPTRACE_OP_CALL] = "call",
+        [CPTRACE_OP_RETURN] = "return",
+        [CPTRACE_OP_UNWIND] = "unwind",
+        [CPTRACE_OP_SUSPEND] = "suspend",
+        [CPTRACE_OP_RESUME] = "resume",
+        [CPTRACE_OP_REOPEN] = "reopen",
+        [CPTRACE_OP_START] = "start",
+        [CPTRACE_OP_THROW] = "throw",
+        [CPTRACE_OP_CALL] = "call",
+        [CPTRACE_ANNOTATION_CPU] = "cpu",
+        [CPTRACE_ANNOTATION_MARK] = "mark",
+        [CPTRACE_ANNOTATION_COUNTER] = "counter",
+        [CPTRACE_ANNOTATION_ARGUMENTS] = "arguments",
+        [CPTRACE_ANNOTATION_OMITTED] = "omitted",
     };
     return op < sizeof names / sizeof names[0] && names[op] ? names[op] : "unknown";
+}
+
+static bool is_annotation(const struct cptrace_event *event)
+{
+    return event->op >= CPTRACE_OP_ANNOTATION_FIRST && event->op <= CPTRACE_OP_ANNOTATION_LAST;
+}
+
+static void dump_annotation(struct dump *dump, uint8_t kind, const struct cptrace_annotation *annotation)
+{
+    switch (kind) {
+    case CPTRACE_ANNOTATION_CPU:
+        put_field(dump, "cpu_ns", annotation->cpu_ns);
+        put_field(dump, "voluntary_switches", annotation->voluntary_switch_count);
+        break;
+    case CPTRACE_ANNOTATION_COUNTER:
+        put_string(dump, "name", annotation->text);
+        put_word(dump, "value=");
+        json_double(dump->out, annotation->value);
+        break;
+    case CPTRACE_ANNOTATION_OMITTED:
+        put_field(dump, "count", annotation->omitted_count);
+        put_field(dump, "ticks", annotation->omitted_ticks);
+        break;
+    default:
+        put_string(dump, "text", annotation->text);
+    }
 }
 
 static void dump_event(struct dump *dump, const struct cptrace_event *event, const struct cptrace_activation_start **start)
 {
     put_word(dump, op_name(event->op));
     put_field(dump, "tick", event->tick);
+    if (is_annotation(event))
+        dump_annotation(dump, event->op, &dump->events.annotations[event->value]);
     if (event->op == CPTRACE_OP_CALL)
         put_function_name(dump, event->value);
     if (event->op == CPTRACE_OP_RESUME || event->op == CPTRACE_OP_REOPEN || event->op == CPTRACE_OP_START)

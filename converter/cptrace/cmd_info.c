@@ -9,6 +9,7 @@
 #include "cli/trace_argument.h"
 #include "commands.h"
 #include "json_writer.h"
+#include "replay/recorder_cost.h"
 
 enum { INFO_OPTION_JSON = 1, INFO_OPTION_HELP };
 
@@ -148,6 +149,26 @@ static void json_damage(struct json_writer *json, const struct trace_facts *fact
     json_text(json, "]");
 }
 
+/* Only what the trace has, so that others look as ever. */
+static void json_annotations(struct json_writer *json, const struct trace_facts *facts, const struct replay_result *result)
+{
+    struct recorder_cost cost;
+    if (facts->definitions->task_count)
+        json_field(json, "tasks", facts->definitions->task_count);
+    if (result->mark_count)
+        json_field(json, "marks", result->mark_count);
+    if (result->counter_count)
+        json_field(json, "counters", result->counter_count);
+    if (facts->waiting_known)
+        json_field(json, "waiting_ns", result->waiting_ns);
+    if (result->omitted_call_count || result->omitted_ns) {
+        json_field(json, "omitted_calls", result->omitted_call_count);
+        json_field(json, "omitted_ns", result->omitted_ns);
+    }
+    if (recorder_cost_estimate(facts, result, &cost))
+        json_field(json, "recorder_cost_ns", cost.run_ns);
+}
+
 static bool print_json(const struct trace *trace, const struct replay_result *result)
 {
     struct json_writer *json = json_writer_create(stdout);
@@ -167,6 +188,7 @@ static bool print_json(const struct trace *trace, const struct replay_result *re
     json_field(json, "paths", result->path_count - 1);
     json_field(json, "lanes", facts->definitions->lane_count);
     json_field(json, "files", facts->definitions->file_count);
+    json_annotations(json, facts, result);
     json_field(json, "damaged_blocks", facts->damaged_blocks);
     json_field(json, "bytes", facts->bytes);
     json_text(json, ",\n  \"start_utc\": \"");
@@ -228,6 +250,51 @@ static void print_command(const struct trace_facts *facts)
         putchar('\n');
 }
 
+static void print_count(const char *name, uint64_t count)
+{
+    if (count)
+        printf("%-12s %" PRIu64 "\n", name, count);
+}
+
+static void print_recorder_cost(const struct trace_facts *facts, const struct replay_result *result)
+{
+    struct recorder_cost cost;
+    if (!recorder_cost_estimate(facts, result, &cost))
+        return;
+    printf("recorder cost  about %u %%", recorder_cost_percent(&cost, result->wall_ns));
+    const char *separator = " (";
+    if (cost.python_call_ns > 0) {
+        printf("%s%.0f ns a Python call", separator, cost.python_call_ns);
+        separator = ", ";
+    }
+    if (cost.c_call_ns > 0) {
+        printf("%s%.0f ns a C call", separator, cost.c_call_ns);
+        separator = ", ";
+    }
+    if (cost.resume_ns > 0 && cost.python_call_ns <= 0 && cost.c_call_ns <= 0)
+        printf("%s%.0f ns a resume", separator, cost.resume_ns);
+    printf(")\n");
+}
+
+/* Only what the trace has. */
+static void print_annotations(const struct trace_facts *facts, const struct replay_result *result)
+{
+    print_count("tasks", facts->definitions->task_count);
+    print_count("marks", result->mark_count);
+    print_count("counters", result->counter_count);
+    if (facts->waiting_known) {
+        printf("waiting      ");
+        print_duration(result->waiting_ns);
+        putchar('\n');
+    }
+    if (result->omitted_call_count || result->omitted_ns) {
+        printf("left out     %" PRIu64 " call%s, ", result->omitted_call_count, result->omitted_call_count == 1 ? "" : "s");
+        print_duration(result->omitted_ns);
+        putchar('\n');
+    }
+    print_recorder_cost(facts, result);
+}
+
 static void print_text(const struct trace *trace, const struct replay_result *result)
 {
     const struct trace_facts *facts = trace_facts(trace);
@@ -241,6 +308,7 @@ static void print_text(const struct trace *trace, const struct replay_result *re
     putchar('\n');
     printf("calls        %" PRIu64 " of %" PRIu64 " functions on %zu path%s\n", result->call_count, result->called_function_count,
            result->path_count - 1, result->path_count == 2 ? "" : "s");
+    print_annotations(facts, result);
     printf("lanes        %zu\n", facts->definitions->lane_count);
     printf("files        %zu\n", facts->definitions->file_count);
     const double per_call = result->call_count ? (double)facts->bytes / (double)result->call_count : 0;

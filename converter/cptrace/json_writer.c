@@ -1,5 +1,6 @@
 #include "json_writer.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,6 +53,18 @@ void json_uint(struct json_writer *writer, uint64_t value)
         value /= 10;
     } while (value > 0);
     json_raw(writer, digits + at, sizeof digits - at);
+}
+
+/* As few digits as bring the same number back. */
+void json_double(struct json_writer *writer, double value)
+{
+    char text[40] = "null";
+    for (int digits = 15; isfinite(value) && digits <= 17; ++digits) {
+        snprintf(text, sizeof text, "%.*g", digits, value);
+        if (strtod(text, NULL) == value)
+            break;
+    }
+    json_text(writer, text);
 }
 
 static bool is_continuation(unsigned char byte) { return (byte & 0xC0) == 0x80; }

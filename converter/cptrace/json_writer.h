@@ -25,6 +25,7 @@ void json_writer_free(struct json_writer *writer);    /* NULL is fine; does not 
 void json_raw(struct json_writer *writer, const char *bytes, size_t length);
 void json_text(struct json_writer *writer, const char *text); /* raw, NUL-terminated */
 void json_uint(struct json_writer *writer, uint64_t value);
+void json_double(struct json_writer *writer, double value); /* null when it is no finite number */
 /* Quoted and escaped. Bytes that are not UTF-8 become U+FFFD; an encoded surrogate becomes its \u escape, as Python's json reads it. */
 void json_string(struct json_writer *writer, struct cptrace_string string);
 

@@ -6,8 +6,8 @@
 
 #include "page/overview.h"
 
-static const char *const KIND_NAMES[] = {
-    [PACKED_FUNCTIONS] = "functions", [PACKED_PATHS] = "paths", [PACKED_CALLS] = "calls", [PACKED_LATE] = "late"};
+static const char *const KIND_NAMES[] = {[PACKED_FUNCTIONS] = "functions", [PACKED_PATHS] = "paths", [PACKED_PATH_NOTES] = "pathNotes",
+                                         [PACKED_CALLS] = "calls",         [PACKED_LATE] = "late",   [PACKED_NOTES] = "notes"};
 
 static bool equals(struct cptrace_string string, const char *text)
 {
@@ -146,9 +146,26 @@ static void put_totals(struct page_buffer *json, const struct directory_facts *d
     put_number(json, "functions", directory->result->called_function_count);
     put_number(json, "lanes", directory->facts->definitions->lane_count);
     put_number(json, "tasks", directory->facts->definitions->task_count);
+    put_number(json, "marks", directory->result->mark_count);
+    put_number(json, "counters", directory->result->counter_count);
+    if (directory->facts->waiting_known)
+        put_number(json, "waitingNs", directory->result->waiting_ns);
+    put_number(json, "omittedCalls", directory->result->omitted_call_count);
+    put_number(json, "omittedNs", directory->result->omitted_ns);
     put_number(json, "raised", totals->raised);
     put_number(json, "unfinished", totals->unfinished);
     put_number(json, "paths", directory->result->path_count ? directory->result->path_count - 1 : 0);
+    page_buffer_text(json, "}");
+}
+
+static void put_recorder_cost(struct page_buffer *json, const struct directory_facts *directory)
+{
+    if (!directory->recorder_cost)
+        return;
+    put_key(json, "recorderCost");
+    page_buffer_text(json, "{");
+    put_number(json, "ns", directory->recorder_cost->run_ns);
+    put_number(json, "percent", recorder_cost_percent(directory->recorder_cost, directory->result->wall_ns));
     page_buffer_text(json, "}");
 }
 
@@ -241,6 +258,7 @@ void directory_write(struct page_buffer *json, const struct directory_facts *dir
     put_run(json, directory);
     put_labels(json, directory->facts);
     put_totals(json, directory);
+    put_recorder_cost(json, directory);
     put_lanes(json, directory->facts->definitions);
     put_number(json, "quantumNs", totals->quantum_ns);
     put_key(json, "slowestPath");

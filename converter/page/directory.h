@@ -3,6 +3,7 @@
 #define PAGE_DIRECTORY_H
 
 #include "page/payload.h"
+#include "replay/recorder_cost.h"
 
 struct directory_facts {
     const struct trace_facts *facts;
@@ -11,8 +12,9 @@ struct directory_facts {
     const char *generator;
     const uint32_t *slowest_path;
     size_t slowest_path_length;
-    const struct page_buffer *command; /* see directory_command */
-    const char *start_utc;             /* ISO 8601 */
+    const struct page_buffer *command;         /* see directory_command */
+    const char *start_utc;                     /* ISO 8601 */
+    const struct recorder_cost *recorder_cost; /* NULL: not told */
 };
 
 void directory_write(struct page_buffer *json, const struct directory_facts *directory);

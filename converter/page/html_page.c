@@ -204,13 +204,13 @@ static void put_body(struct page *page, const struct directory_facts *d)
     directory_write(&page->text, d);
     put(page, "</script>\n");
     for (size_t i = 0; i < count; ++i)
-        if (blocks[i].kind == PACKED_FUNCTIONS || blocks[i].kind == PACKED_PATHS)
+        if (blocks[i].kind <= PACKED_PATH_NOTES)
             put_block(page, &blocks[i], i);
     put(page, "<script>");
     write_bytes(page, page_viewer_js, page_viewer_js_length);
     put(page, "</script>\n");
     for (size_t i = 0; i < count; ++i)
-        if (blocks[i].kind == PACKED_CALLS || blocks[i].kind == PACKED_LATE)
+        if (blocks[i].kind > PACKED_PATH_NOTES)
             put_block(page, &blocks[i], i);
     put(page, "<script type=\"application/json\" id=\"cp-end\">{}</script>\n</body>\n</html>\n");
     flush(page);
@@ -232,6 +232,8 @@ enum cptrace_status html_page_write(const struct trace_facts *facts, const struc
     struct page_buffer command = {0};
     char start_utc[32];
     uint32_t *slowest_path;
+    struct recorder_cost recorder_cost;
+    const bool cost_is_told = recorder_cost_estimate(facts, result, &recorder_cost);
     directory_command(&command, facts);
     directory_utc(start_utc, facts->start_utc_ns);
     const size_t slowest_path_length = overview_slowest_path(result, facts->definitions, &slowest_path);
@@ -244,6 +246,7 @@ enum cptrace_status html_page_write(const struct trace_facts *facts, const struc
         .slowest_path_length = slowest_path_length,
         .command = &command,
         .start_utc = start_utc,
+        .recorder_cost = cost_is_told ? &recorder_cost : NULL,
     };
     put_head(&page, &directory);
     put_plain_header(&page, &directory);

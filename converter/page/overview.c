@@ -40,7 +40,11 @@ static void add_other(struct replay_path *sum, const struct replay_path *path, b
     sum->raised_count += path->raised_count;
     sum->unfinished_count += path->unfinished_count;
     sum->self_ns += path->self_ns;
+    sum->self_waiting_ns += path->self_waiting_ns;
+    sum->omitted_call_count += path->omitted_call_count;
+    sum->omitted_ns += path->omitted_ns;
     if (directly_below) {
+        sum->waiting_ns += path->waiting_ns;
         sum->total_ns += path->total_ns;
         sum->suspended_ns += path->suspended_ns;
     }
@@ -98,17 +102,45 @@ static void put_path(struct page_buffer *columns, uint32_t number, uint32_t pare
     page_buffer_varint(&columns[PATH_COLUMN_LAST_END], path->last_end_ns - path->first_start_ns);
 }
 
+static const struct replay_path *shown_path(const struct replay_result *result, const struct replay_path *sums, size_t number)
+{
+    return number >= PAYLOAD_PATHS_MAX ? &sums[number - PAYLOAD_PATHS_MAX] : &result->paths[number];
+}
+
 static bool pack_path_block(struct packer *packer, struct page_buffer *columns, const struct replay_result *result,
                             const struct others *others, const struct replay_path *sums, size_t first, size_t last)
 {
     for (size_t i = first; i < last; ++i) {
         const bool is_other = i >= PAYLOAD_PATHS_MAX;
-        const struct replay_path *const path = is_other ? &sums[i - PAYLOAD_PATHS_MAX] : &result->paths[i];
+        const struct replay_path *const path = shown_path(result, sums, i);
         const uint32_t parent = i == 0 ? 0 : is_other ? others->parents[i - PAYLOAD_PATHS_MAX] : path->parent;
         const uint64_t parent_start_ns = i == 0 ? 0 : result->paths[parent].first_start_ns;
         put_path(columns, (uint32_t)i, parent, is_other || i == 0 ? 0 : path->function + 1, path, parent_start_ns);
     }
     return packer_add_columns(packer, PACKED_PATHS, last - first, columns, PATH_COLUMN_COUNT) != NULL;
+}
+
+/* What annotations say of paths, if they say anything. */
+static bool pack_path_notes(struct packer *packer, const struct replay_result *result, const struct replay_path *sums, size_t path_count)
+{
+    struct page_buffer columns[PATH_NOTE_COLUMN_COUNT] = {0};
+    size_t count = 0, before = 0;
+    for (size_t i = 0; i < path_count; ++i) {
+        const struct replay_path *const path = shown_path(result, sums, i);
+        if (!path->waiting_ns && !path->omitted_call_count && !path->omitted_ns)
+            continue;
+        page_buffer_varint(&columns[PATH_NOTE_COLUMN_PATH], i - before);
+        page_buffer_varint(&columns[PATH_NOTE_COLUMN_WAITING], path->waiting_ns);
+        page_buffer_varint(&columns[PATH_NOTE_COLUMN_SELF_WAITING], path->self_waiting_ns);
+        page_buffer_varint(&columns[PATH_NOTE_COLUMN_OMITTED_CALLS], path->omitted_call_count);
+        page_buffer_varint(&columns[PATH_NOTE_COLUMN_OMITTED_TIME], path->omitted_ns);
+        before = i;
+        ++count;
+    }
+    const bool packed = count == 0 || packer_add_columns(packer, PACKED_PATH_NOTES, count, columns, PATH_NOTE_COLUMN_COUNT);
+    for (size_t i = 0; i < PATH_NOTE_COLUMN_COUNT; ++i)
+        page_buffer_free(&columns[i]);
+    return packed;
 }
 
 bool overview_pack_paths(struct packer *packer, const struct replay_result *result, struct others *others, uint64_t *folded_paths)
@@ -129,6 +161,7 @@ bool overview_pack_paths(struct packer *packer, const struct replay_result *resu
         const size_t last = count - first < PAYLOAD_BLOCK_PATHS ? count : first + PAYLOAD_BLOCK_PATHS;
         packed = pack_path_block(packer, columns, result, others, sums, first, last);
     }
+    packed = packed && pack_path_notes(packer, result, sums, count);
     for (size_t i = 0; i < PATH_COLUMN_COUNT; ++i)
         page_buffer_free(&columns[i]);
     free(sums);

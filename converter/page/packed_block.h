@@ -5,7 +5,7 @@
 #include "page/page_buffer.h"
 
 /* The order is that of the names in the directory. */
-enum packed_kind { PACKED_FUNCTIONS, PACKED_PATHS, PACKED_CALLS, PACKED_LATE };
+enum packed_kind { PACKED_FUNCTIONS, PACKED_PATHS, PACKED_PATH_NOTES, PACKED_CALLS, PACKED_LATE, PACKED_NOTES };
 
 struct packed_block {
     enum packed_kind kind;

@@ -9,7 +9,7 @@
 #include "page/packed_block.h"
 #include "replay/replay.h"
 
-#define PAYLOAD_CONTRACT 1
+#define PAYLOAD_CONTRACT 2
 
 enum {
     PAYLOAD_BLOCK_CALLS = 65536,
@@ -32,6 +32,16 @@ enum payload_path_column {
     PATH_COLUMN_MAX,
     PATH_COLUMN_LAST_END,
     PATH_COLUMN_COUNT
+};
+
+/* Only paths of which annotations say something. */
+enum payload_path_note_column {
+    PATH_NOTE_COLUMN_PATH,
+    PATH_NOTE_COLUMN_WAITING,
+    PATH_NOTE_COLUMN_SELF_WAITING,
+    PATH_NOTE_COLUMN_OMITTED_CALLS,
+    PATH_NOTE_COLUMN_OMITTED_TIME,
+    PATH_NOTE_COLUMN_COUNT
 };
 
 enum payload_call_column {

@@ -11,6 +11,7 @@ struct pending_call {
     uint64_t start_ns, end_ns, self_ns, suspended_ns;
     uint64_t folded_calls, folded_ns; /* below it, not embedded */
     uint32_t path, lane;
+    uint32_t note;    /* place + 1 among the pending notes; 0: none */
     uint32_t ordinal; /* among the embedded calls of the block, once it is known who is kept */
     uint8_t outcome;
     bool ended, kept;

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "platform/platform.h"
 
@@ -50,14 +51,25 @@ static void replace_unknown_functions(const struct trace *trace, struct cptrace_
     }
 }
 
+/* As long as that many ticks right before the annotation. */
+static void omitted_ticks_to_ns(const struct trace *trace, struct cptrace_annotation *omitted, uint64_t tick)
+{
+    const uint64_t ticks = omitted->omitted_ticks < tick ? omitted->omitted_ticks : tick;
+    omitted->omitted_ticks = trace_run_ns(trace, tick) - trace_run_ns(trace, tick - ticks);
+}
+
 static void ticks_to_run_ns(const struct trace *trace, struct cptrace_events *events)
 {
     for (size_t i = 0; i < events->open_count; ++i)
         events->open[i].start_tick = trace_run_ns(trace, events->open[i].start_tick);
     for (size_t i = 0; i < events->start_count; ++i)
         events->starts[i].start_tick = trace_run_ns(trace, events->starts[i].start_tick);
-    for (size_t i = 0; i < events->event_count; ++i)
-        events->events[i].tick = trace_run_ns(trace, events->events[i].tick);
+    for (size_t i = 0; i < events->event_count; ++i) {
+        struct cptrace_event *const event = &events->events[i];
+        if (event->op == CPTRACE_ANNOTATION_OMITTED)
+            omitted_ticks_to_ns(trace, &events->annotations[event->value], event->tick);
+        event->tick = trace_run_ns(trace, event->tick);
+    }
     events->first_tick = trace_run_ns(trace, events->first_tick);
     events->last_tick = trace_run_ns(trace, events->last_tick);
 }
@@ -80,6 +92,31 @@ static void translate(const struct trace *trace, struct fed_block *block)
     ticks_to_run_ns(trace, events);
 }
 
+static void keep_text(struct fed_block *block)
+{
+    struct cptrace_annotation *const annotations = block->events.annotations;
+    size_t length = 0;
+    for (size_t i = 0; i < block->events.annotation_count; ++i)
+        length += annotations[i].text.length;
+    if (length > block->text_capacity) {
+        free(block->text);
+        block->text = malloc(length);
+        block->text_capacity = block->text ? length : 0;
+        if (!block->text) {
+            block->status = CPTRACE_NO_MEMORY;
+            block->error = (struct cptrace_error){.status = CPTRACE_NO_MEMORY, .message = "no memory for the text of annotations"};
+            return;
+        }
+    }
+    char *to = block->text;
+    for (size_t i = 0; length && i < block->events.annotation_count; ++i) {
+        struct cptrace_string *const text = &annotations[i].text;
+        memcpy(to, text->bytes, text->length);
+        text->bytes = to;
+        to += text->length;
+    }
+}
+
 static void decode(struct block_feed *feed, struct fed_block *block, const struct cptrace_block_entry *entry)
 {
     struct cptrace_block raw;
@@ -88,6 +125,8 @@ static void decode(struct block_feed *feed, struct fed_block *block, const struc
     block->status = cptrace_reader_read_block(feed->trace->reader, entry, &feed->buffer, &raw, &block->error);
     if (block->status == CPTRACE_OK)
         block->status = cptrace_events_decode(&raw, &block->events, &block->error);
+    if (block->status == CPTRACE_OK)
+        keep_text(block);
     if (block->status == CPTRACE_OK)
         translate(feed->trace, block);
 }
@@ -183,6 +222,7 @@ struct fed_block *block_feed_take(struct block_feed *feed)
 static void free_block(struct fed_block *block)
 {
     cptrace_events_free(&block->events);
+    free(block->text);
     free(block);
 }
 

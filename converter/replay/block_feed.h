@@ -9,6 +9,8 @@
 struct fed_block {
     struct cptrace_events events;
     const struct cptrace_block_entry *entry;
+    char *text; /* of its annotations, which the raw block does not outlive */
+    size_t text_capacity;
     enum cptrace_status status; /* CORRUPT: no events, the block counts as damage */
     struct cptrace_error error;
     struct fed_block *next;

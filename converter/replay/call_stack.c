@@ -27,8 +27,26 @@ bool call_stack_reserve(struct call_stack *stack)
     return true;
 }
 
+void call_stack_settle_notes(const struct call_stack *stack, struct frame *frame)
+{
+    const uint64_t slice_waiting_ns = frame->notes.slice_waiting_ns;
+    frame->notes.slice_waiting_ns = 0;
+    frame->notes.waiting_ns += slice_waiting_ns;
+    if (slice_waiting_ns && frame != stack->frames)
+        frame_note(frame - 1)->slice_waiting_ns += slice_waiting_ns;
+}
+
+void frame_forget_notes(struct frame *frame)
+{
+    if (frame->noted)
+        free(frame->notes.arguments);
+    frame->noted = false;
+}
+
 void call_stack_free(struct call_stack *stack)
 {
+    for (size_t i = 0; i < stack->count; ++i)
+        frame_forget_notes(&stack->frames[i]);
     free(stack->frames);
     *stack = (struct call_stack){0};
 }
@@ -70,6 +88,10 @@ void suspended_calls_remove(struct suspended_calls *suspended, uint32_t place)
 
 void suspended_calls_free(struct suspended_calls *suspended)
 {
+    for (size_t i = 0; i < suspended->count; ++i) {
+        if (suspended_calls_holds(suspended, i))
+            frame_forget_notes(&suspended->frames[i]);
+    }
     free(suspended->frames);
     free(suspended->free_places);
     *suspended = (struct suspended_calls){0};

@@ -3,6 +3,7 @@
 #define REPLAY_CALL_STACK_H
 
 #include "cptrace/cptrace.h"
+#include "replay/frame_notes.h"
 #include "replay/replay.h"
 
 /* An open call. Times of finished slices and of the current one are apart: a slice is added when it ends. */
@@ -20,6 +21,14 @@ struct frame {
     uint32_t slice_count;
     bool ghost; /* no call: something unknown, or a call that went on elsewhere. Its id, path and depth are its parent's */
     bool lost;  /* suspended by a gap, whose end is slice_start_ns: perhaps it never goes on */
+    bool noted; /* the notes count; they are not even zeroed before */
+    struct frame_notes notes;
+};
+
+/* The cpu annotation before the next one. */
+struct cpu_reading {
+    uint64_t at_ns, cpu_ns;
+    bool known; /* false at first, and after damage */
 };
 
 /* frames[0] is no call but the ground that roots stand on, so that every call has a frame below it. */
@@ -28,9 +37,24 @@ struct call_stack {
     size_t count, capacity;
     uint64_t now_ns;   /* of the lane's last event */
     size_t next_start; /* of its current block's activation starts */
+    struct cpu_reading cpu;
 };
 
 static inline struct frame *call_stack_top(const struct call_stack *stack) { return &stack->frames[stack->count - 1]; }
+
+static inline struct frame_notes *frame_note(struct frame *frame)
+{
+    if (!frame->noted)
+        frame->notes = (struct frame_notes){0};
+    frame->noted = true;
+    return &frame->notes;
+}
+
+/* The notes are told, or told no more. */
+void frame_forget_notes(struct frame *frame);
+
+/* What waited in a call waited in its caller too. */
+void call_stack_settle_notes(const struct call_stack *stack, struct frame *frame);
 
 /* Ends the current slice of the top call: what its callees did not take was its own. */
 static inline void call_stack_settle_slice(struct call_stack *stack, struct frame *frame, uint64_t now_ns)
@@ -40,6 +64,8 @@ static inline void call_stack_settle_slice(struct call_stack *stack, struct fram
     frame->self_ns += slice_ns - frame->child_ns;
     if (frame != stack->frames)
         frame[-1].child_ns += slice_ns;
+    if (frame->noted)
+        call_stack_settle_notes(stack, frame);
 }
 
 /* false: no memory. Lays the ground when the stack is new. */

@@ -15,8 +15,13 @@ static void add_path(struct replay_function *function, const struct replay_path 
     function->raised_count += path->raised_count;
     function->unfinished_count += path->unfinished_count;
     function->self_ns += path->self_ns;
-    if (outermost)
+    function->self_waiting_ns += path->self_waiting_ns;
+    function->omitted_call_count += path->omitted_call_count;
+    function->omitted_ns += path->omitted_ns;
+    if (outermost) {
         function->total_ns += path->total_ns;
+        function->waiting_ns += path->waiting_ns;
+    }
 }
 
 bool function_table_build(struct function_table *table, const struct path_tree *tree, size_t function_count)

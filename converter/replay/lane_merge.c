@@ -234,6 +234,8 @@ enum cptrace_status lane_merge_next(struct lane_merge *merge, struct lane_run *r
     return CPTRACE_OK;
 }
 
+bool lane_merge_has_failed(const struct lane_merge *merge) { return merge->failed_count > 0; }
+
 struct lane_merge *lane_merge_open(struct trace *trace)
 {
     struct lane_merge *merge = calloc(1, sizeof *merge);

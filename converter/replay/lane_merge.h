@@ -21,6 +21,9 @@ struct lane_merge *lane_merge_open(struct trace *trace);
  * reader as damage. */
 enum cptrace_status lane_merge_next(struct lane_merge *merge, struct lane_run *run, struct cptrace_error *error);
 
+/* Whether blocks were skipped so far. */
+bool lane_merge_has_failed(const struct lane_merge *merge);
+
 void lane_merge_close(struct lane_merge *merge); /* NULL is fine */
 
 #endif

@@ -1,5 +1,7 @@
 #include "replay/machine.h"
 
+#include "replay/annotate.h"
+
 bool machine_stop_for_memory(struct machine *machine)
 {
     if (!machine->stopped)
@@ -60,6 +62,7 @@ bool machine_begin_call(struct machine *machine, uint32_t lane, uint32_t functio
     frame->slice_count = 1;
     frame->ghost = false;
     frame->lost = false;
+    frame->noted = false;
     return !machine->enters || tell_enter(machine, frame);
 }
 
@@ -69,6 +72,7 @@ bool machine_begin_activation(struct machine *machine, uint32_t lane, uint32_t f
     if (!machine_begin_call(machine, lane, function, activation, start_ns, slice_start_ns))
         return false;
     const struct activation_place place = {.lane = lane, .index = (uint32_t)machine->stacks[lane].count - 1};
+    task_index_begin(&machine->tasks, activation, machine->next_id - 1);
     return activations_put(&machine->activations, activation, place) || machine_stop_for_memory(machine);
 }
 
@@ -84,6 +88,7 @@ static bool push_ghost(struct machine *machine, uint32_t lane, uint32_t activati
     ghost.start_ns = ghost.slice_start_ns = now_ns;
     ghost.child_ns = 0;
     ghost.ghost = true;
+    ghost.noted = false;
     stack->frames[stack->count++] = ghost;
     return true;
 }
@@ -92,17 +97,31 @@ static bool push_ghost(struct machine *machine, uint32_t lane, uint32_t activati
 static void make_ghost(const struct machine *machine, struct frame *frame)
 {
     frame->ghost = true;
+    frame->noted = false;
     frame->id = frame->parent_id;
     frame->path = machine->tree->paths[frame->path].parent;
     frame->depth -= 1;
 }
 
-bool machine_finish_call(struct machine *machine, const struct frame *frame, uint64_t end_ns, enum replay_outcome outcome)
+static uint64_t at_most(uint64_t value, uint64_t limit) { return value < limit ? value : limit; }
+
+/* What left-out calls waited is in waiting_ns, but not in the call's own time. */
+static void tell_notes(const struct frame *frame, struct replay_call *call)
 {
-    path_tree_end_call(machine->tree, frame->path, frame->id, frame->start_ns, end_ns, frame->self_ns, frame->running_ns, outcome);
-    if (!machine->leaves)
-        return true;
-    const struct replay_call call = {
+    const struct frame_notes *const notes = &frame->notes;
+    call->waiting_ns = at_most(notes->waiting_ns, call->running_ns);
+    call->self_waiting_ns = at_most(at_most(notes->self_waiting_ns, call->self_ns), call->waiting_ns);
+    call->omitted_call_count = notes->omitted_call_count;
+    call->omitted_ns = notes->omitted_ns;
+    call->has_arguments = notes->arguments != NULL;
+    if (notes->arguments)
+        call->arguments = (struct cptrace_string){notes->arguments, notes->argument_bytes};
+}
+
+static struct replay_call finished_call(const struct machine *machine, const struct frame *frame, uint64_t end_ns,
+                                        enum replay_outcome outcome)
+{
+    struct replay_call call = {
         .id = frame->id,
         .parent_id = frame->parent_id,
         .function = frame->function,
@@ -116,8 +135,27 @@ bool machine_finish_call(struct machine *machine, const struct frame *frame, uin
         .suspended_ns = end_ns - frame->start_ns - frame->running_ns,
         .slice_count = frame->slice_count,
         .outcome = outcome,
+        .task = CPTRACE_NO_NUMBER,
+        .created_by = REPLAY_NO_CALL,
     };
-    return tell_leave(machine, &call);
+    if (frame->activation != CPTRACE_NO_NUMBER && machine->tasks.task_count)
+        call.task = task_index_find(&machine->tasks, frame->activation, &call.created_by);
+    if (frame->noted)
+        tell_notes(frame, &call);
+    return call;
+}
+
+bool machine_finish_call(struct machine *machine, struct frame *frame, uint64_t end_ns, enum replay_outcome outcome)
+{
+    path_tree_end_call(machine->tree, frame->path, frame->id, frame->start_ns, end_ns, frame->self_ns, frame->running_ns, outcome);
+    if (!machine->leaves && !frame->noted)
+        return true;
+    const struct replay_call call = finished_call(machine, frame, end_ns, outcome);
+    if (frame->noted)
+        path_tree_add_notes(machine->tree, &call);
+    const bool goes_on = !machine->leaves || tell_leave(machine, &call);
+    frame_forget_notes(frame);
+    return goes_on;
 }
 
 /* Frees the activation of a frame at a place, unless the call meanwhile goes on elsewhere. */
@@ -156,8 +194,10 @@ bool machine_suspend_top(struct machine *machine, uint32_t lane, uint64_t now_ns
     frame->slice_start_ns = now_ns;
     frame->lost = lost;
     const uint32_t index = suspended_calls_add(&machine->suspended, frame);
-    if (index == CPTRACE_NO_NUMBER)
+    if (index == CPTRACE_NO_NUMBER) {
+        frame_forget_notes(frame);
         return machine_stop_for_memory(machine);
+    }
     const struct activation_place place = {.lane = ACTIVATION_SUSPENDED, .index = index};
     return activations_put(&machine->activations, frame->activation, place) || machine_stop_for_memory(machine);
 }
@@ -166,6 +206,8 @@ bool machine_suspend_top(struct machine *machine, uint32_t lane, uint64_t now_ns
 static struct frame take_from_stack(struct machine *machine, struct activation_place place, uint64_t now_ns)
 {
     struct frame *frame = &machine->stacks[place.lane].frames[place.index];
+    if (frame->noted)
+        call_stack_settle_notes(&machine->stacks[place.lane], frame);
     struct frame taken = *frame;
     const uint64_t slice_ns = now_ns > taken.slice_start_ns ? now_ns - taken.slice_start_ns : 0;
     taken.running_ns += slice_ns;
@@ -198,6 +240,7 @@ bool machine_resume(struct machine *machine, uint32_t lane, uint32_t activation,
     frame.child_ns = 0;
     frame.lost = false;
     ++frame.slice_count;
+    ++machine->resume_count;
     stack->frames[stack->count++] = frame;
     const struct activation_place here = {.lane = lane, .index = (uint32_t)stack->count - 1};
     return activations_put(&machine->activations, activation, here) || machine_stop_for_memory(machine);
@@ -233,7 +276,7 @@ static bool suspend(struct machine *machine, uint32_t lane, uint64_t now_ns)
 }
 
 static bool step(struct machine *machine, uint32_t lane, const struct cptrace_events *block, const struct cptrace_event *event,
-                 uint64_t now_ns)
+                 uint64_t before_ns, uint64_t now_ns)
 {
     switch (event->op) {
     case CPTRACE_OP_CALL:
@@ -252,6 +295,12 @@ static bool step(struct machine *machine, uint32_t lane, const struct cptrace_ev
         const struct cptrace_activation_start *start = next_start(&machine->stacks[lane], block);
         return machine_begin_activation(machine, lane, start->function, start->activation, now_ns, now_ns);
     }
+    case CPTRACE_ANNOTATION_CPU:
+    case CPTRACE_ANNOTATION_MARK:
+    case CPTRACE_ANNOTATION_COUNTER:
+    case CPTRACE_ANNOTATION_ARGUMENTS:
+    case CPTRACE_ANNOTATION_OMITTED:
+        return annotate(machine, lane, event->op, &block->annotations[event->value], before_ns, now_ns);
     default:
         return true; /* a throw changes no stack; the unwind or the next suspend tells what came of it */
     }
@@ -263,9 +312,10 @@ bool machine_replay_events(struct machine *machine, const struct lane_run *run)
     /* Time of a lane goes back only in strange files, but sums of unsigned differences must hold in those too. */
     uint64_t now_ns = stack->now_ns;
     for (const struct cptrace_event *event = run->begin; event < run->end; ++event) {
+        const uint64_t before_ns = now_ns;
         if (event->tick > now_ns)
             now_ns = event->tick;
-        if (!step(machine, run->lane, run->block, event, now_ns))
+        if (!step(machine, run->lane, run->block, event, before_ns, now_ns))
             return false;
     }
     stack->now_ns = now_ns;

@@ -6,6 +6,7 @@
 #include "replay/activations.h"
 #include "replay/call_stack.h"
 #include "replay/lane_merge.h"
+#include "replay/task_index.h"
 
 struct machine {
     struct trace *trace;
@@ -16,6 +17,8 @@ struct machine {
     struct activations activations;
     uint64_t next_id;
     uint64_t events_done;
+    uint64_t resume_count, mark_count, counter_count;
+    struct task_index tasks;
     const struct replay_visitor *visitors;
     size_t visitor_count;
     bool enters, leaves; /* some visitor wants them */
@@ -38,7 +41,7 @@ bool machine_suspend_top(struct machine *machine, uint32_t lane, uint64_t now_ns
 bool machine_resume(struct machine *machine, uint32_t lane, uint32_t activation, uint64_t now_ns, bool *known);
 
 /* Tells of a call that is over: its slices are settled, its frame is on no stack any more. */
-bool machine_finish_call(struct machine *machine, const struct frame *frame, uint64_t end_ns, enum replay_outcome outcome);
+bool machine_finish_call(struct machine *machine, struct frame *frame, uint64_t end_ns, enum replay_outcome outcome);
 
 /* Replays a run of events of one lane. The stack must be what the block says. */
 bool machine_replay_events(struct machine *machine, const struct lane_run *run);

@@ -64,4 +64,14 @@ static inline void path_tree_end_call(struct path_tree *tree, uint32_t path, uin
     node->unfinished_count += outcome == REPLAY_UNFINISHED;
 }
 
+/* For the few calls that annotations speak of. */
+static inline void path_tree_add_notes(struct path_tree *tree, const struct replay_call *call)
+{
+    struct replay_path *node = &tree->paths[call->path];
+    node->waiting_ns += call->waiting_ns;
+    node->self_waiting_ns += call->self_waiting_ns;
+    node->omitted_call_count += call->omitted_call_count;
+    node->omitted_ns += call->omitted_ns;
+}
+
 #endif

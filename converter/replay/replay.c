@@ -7,13 +7,14 @@
 #include "replay/gap.h"
 #include "replay/machine.h"
 
-static bool replay_run(struct machine *machine, const struct lane_run *run)
+static bool replay_run(struct machine *machine, const struct lane_run *run, bool damaged)
 {
     struct call_stack *stack = &machine->stacks[run->lane];
     if (stack->count == 0 && !call_stack_reserve(stack))
         return machine_stop_for_memory(machine);
     if (run->block_begins) {
         stack->next_start = 0;
+        stack->cpu.known &= !damaged; /* what is missing may have been on this lane */
         if (!gap_reconcile(machine, run->lane, run->block))
             return false;
     }
@@ -32,7 +33,7 @@ static void replay_events(struct machine *machine, void (*progress)(void *contex
     struct lane_run run;
     enum cptrace_status status;
     while ((status = lane_merge_next(merge, &run, error)) == CPTRACE_OK) {
-        if (!replay_run(machine, &run))
+        if (!replay_run(machine, &run, machine->trace->facts.damage_count > 0 || lane_merge_has_failed(merge)))
             break;
         if (progress && run.block_begins)
             progress(progress_context, machine->events_done, machine->trace->facts.event_count);
@@ -71,7 +72,7 @@ static size_t count_unfinished(const struct machine *machine)
 static bool finish_unfinished(struct machine *machine)
 {
     const uint64_t end_ns = end_of_run(machine);
-    const struct frame **unfinished = malloc((count_unfinished(machine) + 1) * sizeof *unfinished);
+    struct frame **unfinished = malloc((count_unfinished(machine) + 1) * sizeof *unfinished);
     if (!unfinished)
         return machine_stop_for_memory(machine);
     size_t count = 0;
@@ -89,9 +90,12 @@ static bool finish_unfinished(struct machine *machine)
             unfinished[count++] = &machine->suspended.frames[place];
     }
     qsort(unfinished, count, sizeof *unfinished, compare_youngest_first);
-    for (size_t i = 0; i < count && !machine->stopped; ++i) {
+    for (size_t i = 0; i < count; ++i) {
         const uint64_t call_end_ns = unfinished[i]->lost ? unfinished[i]->slice_start_ns : end_ns;
-        machine_finish_call(machine, unfinished[i], call_end_ns, REPLAY_UNFINISHED);
+        if (machine->stopped)
+            frame_forget_notes(unfinished[i]); /* no stack holds it any more */
+        else
+            machine_finish_call(machine, unfinished[i], call_end_ns, REPLAY_UNFINISHED);
     }
     free(unfinished);
     return !machine->stopped;
@@ -107,7 +111,29 @@ static bool prepare(struct machine *machine)
         machine->enters |= machine->visitors[i].enter != NULL;
         machine->leaves |= machine->visitors[i].leave != NULL;
     }
-    return (machine->stacks && path_tree_init(machine->tree)) || machine_stop_for_memory(machine);
+    return (machine->stacks && path_tree_init(machine->tree) && task_index_init(&machine->tasks, &machine->trace->definitions)) ||
+           machine_stop_for_memory(machine);
+}
+
+/* Of the root path: what is charged to no call, and what all of them waited. */
+static void sum_grounds(const struct machine *machine, struct replay_path *root)
+{
+    for (size_t lane = 0; lane < machine->stack_count; ++lane) {
+        const struct call_stack *stack = &machine->stacks[lane];
+        if (!stack->frames || !stack->frames[0].noted)
+            continue;
+        root->waiting_ns += stack->frames[0].notes.slice_waiting_ns;
+        root->omitted_call_count += stack->frames[0].notes.omitted_call_count;
+        root->omitted_ns += stack->frames[0].notes.omitted_ns;
+    }
+}
+
+static void sum_omitted(const struct path_tree *tree, struct replay_result *result)
+{
+    for (size_t path = 0; path < tree->count; ++path) {
+        result->omitted_call_count += tree->paths[path].omitted_call_count;
+        result->omitted_ns += tree->paths[path].omitted_ns;
+    }
 }
 
 static bool conclude(struct machine *machine, struct replay_result *result)
@@ -116,6 +142,7 @@ static bool conclude(struct machine *machine, struct replay_result *result)
     const uint64_t wall_ns = end_of_run(machine);
     struct replay_path *root = &machine->tree->paths[REPLAY_ROOT_PATH];
     root->total_ns = root->running_ns = root->last_end_ns = wall_ns;
+    sum_grounds(machine, root);
     if (!function_table_build(&trace->function_sums, machine->tree, trace->definitions.function_count))
         return machine_stop_for_memory(machine);
     trace->facts.call_count = machine->next_id;
@@ -130,7 +157,12 @@ static bool conclude(struct machine *machine, struct replay_result *result)
         .event_count = machine->events_done,
         .called_function_count = trace->function_sums.called_count,
         .wall_ns = wall_ns,
+        .slice_count = machine->next_id + machine->resume_count,
+        .mark_count = machine->mark_count,
+        .counter_count = machine->counter_count,
+        .waiting_ns = root->waiting_ns,
     };
+    sum_omitted(machine->tree, result);
     return true;
 }
 
@@ -141,6 +173,7 @@ static void clean_up(struct machine *machine)
     free(machine->stacks);
     suspended_calls_free(&machine->suspended);
     activations_free(&machine->activations);
+    task_index_free(&machine->tasks);
 }
 
 int trace_replay(struct trace *trace, const struct replay_visitor *visitors, size_t visitor_count,

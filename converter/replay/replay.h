@@ -40,6 +40,7 @@ struct trace_facts {
     size_t block_count;
     const struct cptrace_end *end;
     bool has_index;
+    bool waiting_known; /* the recorder took CPU times: what calls waited is known */
 };
 const struct trace_facts *
 trace_facts(const struct trace *trace); /* call_count is exact after a replay, before it when the end block says it */
@@ -70,6 +71,16 @@ struct replay_call {
     uint64_t suspended_ns; /* end - start - running */
     uint32_t slice_count;  /* running slices: 1 for a plain call */
     enum replay_outcome outcome;
+    /* From annotations; 0, and of no meaning, when the trace says nothing of waiting (trace_facts). */
+    uint64_t waiting_ns;      /* off the CPU while it was on a stack; at most running_ns */
+    uint64_t self_waiting_ns; /* while it was on top; at most self_ns */
+    /* Calls that a filter left out below it, and not below a recorded call in between. Their time is not in self_ns: a call's running time
+     * is its own, that of its callees and this. */
+    uint64_t omitted_call_count, omitted_ns;
+    bool has_arguments;
+    struct cptrace_string arguments;
+    uint32_t task;       /* number of the task that it is the root of, or CPTRACE_NO_NUMBER */
+    uint64_t created_by; /* the call that made the task, or REPLAY_NO_CALL */
 };
 
 /* A node of the path tree (calling-context tree): the chain of functions from the root. Sums are exact, over all calls of the path. */
@@ -81,7 +92,8 @@ struct replay_path {
     uint64_t total_ns, self_ns, running_ns, suspended_ns; /* total: sum of end - start */
     uint64_t min_ns, max_ns;                              /* of end - start */
     uint64_t first_start_ns, last_end_ns;
-    uint64_t slowest_call_id; /* whose duration is max_ns */
+    uint64_t slowest_call_id;                                             /* whose duration is max_ns */
+    uint64_t waiting_ns, self_waiting_ns, omitted_call_count, omitted_ns; /* as of calls; of node 0: of all, and below no call */
 };
 
 /* Sums per function. total_ns counts a recursive function once: only calls that have no open call of the same function above them. */
@@ -90,6 +102,21 @@ struct replay_function {
     uint64_t total_ns, self_ns;
     uint64_t min_ns, max_ns;
     uint64_t slowest_call_id;
+    uint64_t waiting_ns, self_waiting_ns; /* waiting as total */
+    uint64_t omitted_call_count, omitted_ns;
+};
+
+/* What the program said of a moment; call_id is the call on top of the lane's stack, or REPLAY_NO_CALL. */
+struct replay_mark {
+    uint32_t lane;
+    uint64_t time_ns, call_id;
+    struct cptrace_string text;
+};
+struct replay_counter {
+    uint32_t lane;
+    uint64_t time_ns, call_id;
+    struct cptrace_string name;
+    double value;
 };
 
 /* Called while events are replayed. Any may be NULL. A result other than 0 stops the replay, which returns it. */
@@ -97,6 +124,8 @@ struct replay_visitor {
     void *context;
     int (*enter)(void *context, const struct replay_call *call); /* in start order: ids 0, 1, 2 … */
     int (*leave)(void *context, const struct replay_call *call); /* in the order in which calls end; unfinished ones last */
+    int (*mark)(void *context, const struct replay_mark *mark);
+    int (*counter)(void *context, const struct replay_counter *counter);
 };
 
 struct replay_result {
@@ -107,6 +136,10 @@ struct replay_result {
     uint64_t call_count, event_count;
     uint64_t called_function_count; /* functions with at least one call */
     uint64_t wall_ns;
+    uint64_t slice_count; /* running slices of all calls */
+    uint64_t mark_count, counter_count;
+    uint64_t waiting_ns; /* of all lanes, while calls were on their stacks; means nothing when unknown */
+    uint64_t omitted_call_count, omitted_ns;
 };
 
 /* Replays the whole trace once for all visitors. *result is owned by the trace. progress may be NULL; it is told events done of all. */

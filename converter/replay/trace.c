@@ -68,8 +68,10 @@ static enum cptrace_status scan(struct trace *trace, struct cptrace_error *error
 {
     struct cptrace_block block;
     enum cptrace_status status;
-    while ((status = cptrace_reader_next(trace->reader, &block, error)) == CPTRACE_OK)
-        continue;
+    while ((status = cptrace_reader_next(trace->reader, &block, error)) == CPTRACE_OK) {
+        if (block.kind == CPTRACE_BLOCK_EVENTS && !trace->facts.waiting_known)
+            trace->facts.waiting_known = cptrace_events_have(&block, CPTRACE_ANNOTATION_CPU);
+    }
     trace->facts.cut = status == CPTRACE_TRUNCATED || !cptrace_reader_end(trace->reader)->present;
     return status == CPTRACE_END || status == CPTRACE_TRUNCATED ? CPTRACE_OK : status;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <zstd.h>
 
+#include "block_literal.h"
 #include "byte_buffer.h"
 #include "bytes.h"
 #include "crc32.h"
@@ -88,52 +89,17 @@ Test(section_7, long_strings_are_cut_between_characters)
     cptrace_buffer_free(&buffer);
 }
 
-/* 4.3 Events: a block made of literals. */
-struct literal {
-    uint32_t event_count, open_count;
-    uint64_t first, last;
-    const char *open, *op, *delta, *operand;
-    size_t open_bytes, op_bytes, delta_bytes, operand_bytes;
-};
-
-static enum cptrace_status decode(const struct literal *literal, struct cptrace_events *events, struct cptrace_error *error)
-{
-    uint8_t content[256] = {CPTRACE_BLOCK_EVENTS};
-    uint8_t *at = store_u32(content + 16, literal->event_count);
-    at = store_u64(at, literal->first);
-    store_u64(at, literal->last);
-    at = store_u32(content + 60, literal->open_count);
-    at = store_u32(at, (uint32_t)literal->open_bytes);
-    at = store_u32(at, (uint32_t)literal->op_bytes);
-    at = store_u32(at, (uint32_t)literal->delta_bytes);
-    at = store_u32(at, (uint32_t)literal->operand_bytes);
-    memcpy(at, literal->open, literal->open_bytes);
-    memcpy(at += literal->open_bytes, literal->op, literal->op_bytes);
-    memcpy(at += literal->op_bytes, literal->delta, literal->delta_bytes);
-    memcpy(at += literal->delta_bytes, literal->operand, literal->operand_bytes);
-    at += literal->operand_bytes;
-    /* Exactly as long as the content, so that a sanitizer sees a read past it. */
-    const size_t length = (size_t)(at - content);
-    uint8_t *const exact = malloc(length);
-    memcpy(exact, content, length);
-    const struct cptrace_block block = {.kind = CPTRACE_BLOCK_EVENTS, .content = exact, .content_bytes = length, .offset = 77};
-    const enum cptrace_status status = cptrace_events_decode(&block, events, error);
-    free(exact);
-    return status;
-}
-
-#define COLUMN(name, literal) .name = literal, .name##_bytes = sizeof literal - 1
-
 Test(section_4_3, every_op)
 {
-    /* One plain call open since tick 90; then call 300, return, start, suspend, resume, throw, unwind, annotation, reopen. */
+    /* One plain call open since tick 90; then call 300, return, start, suspend, resume, throw, unwind, a reserved annotation,
+     * reopen. */
     const struct literal literal = {
         .event_count = 9,
         .open_count = 1,
         .first = 100,
         .last = 452,
         COLUMN(open, "\x07\x0A\x00"),
-        COLUMN(op, "\xBC\x02\x00\x05\x02\x03\x06\x01\x08\x04"),
+        COLUMN(op, "\xBC\x02\x00\x05\x02\x03\x06\x01\x0D\x04"),
         COLUMN(delta, "\x00\x01\x01\x01\x01\x01\x01\xD8\x02\x02"),
         COLUMN(operand, "\x04\x09"
                         "\x00"
@@ -142,7 +108,7 @@ Test(section_4_3, every_op)
     };
     struct cptrace_events events = {0};
     struct cptrace_error error = {0};
-    cr_assert_eq(decode(&literal, &events, &error), CPTRACE_OK, "%s", error.message);
+    cr_assert_eq(decode_literal(&literal, &events, &error, NULL), CPTRACE_OK, "%s", error.message);
     static const struct cptrace_event expected[] = {
         {.tick = 100, .op = CPTRACE_OP_CALL, .value = 300},
         {.tick = 101, .op = CPTRACE_OP_RETURN},
@@ -186,7 +152,7 @@ Test(section_4_3, contradictions_are_refused)
         {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x05"), COLUMN(delta, "\x00"), COLUMN(operand, "\x01\x00")}, /* activation -1
                                                                                                                             */
         {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x04"), COLUMN(delta, "\x00"), COLUMN(operand, "\x00\x00\x06")}, /* age */
-        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x08"), COLUMN(delta, "\x00"), COLUMN(operand, "\x02x")},
+        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x0D"), COLUMN(delta, "\x00"), COLUMN(operand, "\x02x")},
         {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\xFF\xFF\xFF\xFF\x1F"), COLUMN(delta, "\x00")}, /* no such function */
         {.event_count = 0, .first = 5, .last = 5, COLUMN(op, ""), COLUMN(delta, "")},
         {.event_count = 9, .first = 5, .last = 5, COLUMN(op, "\x10"), COLUMN(delta, "\x00")},
@@ -203,7 +169,7 @@ Test(section_4_3, contradictions_are_refused)
         if (!literal.operand)
             literal.operand = "";
         struct cptrace_error error = {0};
-        cr_assert_eq(decode(&literal, &events, &error), CPTRACE_CORRUPT, "literal %zu is not refused", i);
+        cr_assert_eq(decode_literal(&literal, &events, &error, NULL), CPTRACE_CORRUPT, "literal %zu is not refused", i);
         cr_assert_eq(error.offset, 77);
         cr_assert_neq(error.message[0], 0);
     }
@@ -267,7 +233,9 @@ Test(section_4, wrong_bodies_are_damage)
     cr_assert_eq(READ(HEADER_OF("\x02") "\1\0\0\0\0\1\0\0\0\1\0\1\0\0\0\0\0").damage_count, 1); /* no such file */
     cr_assert_eq(READ(HEADER_OF("\x02") "\1\0\0\0\0\1\0\0\0\0\0\1\0\0\0\0\0").damage_count, 0);
     cr_assert_eq(READ(HEADER_OF("\x02") "\1\0\0\0\0\1\0\0\0\0\0\5\0\0\0\0\0").damage_count, 1);   /* category 5 */
-    cr_assert_eq(READ(HEADER_OF("\x02") "\1\0\0\0\0\1\0\0\0\0\0\1\x10\0\0\0\0").damage_count, 1); /* reserved flag */
+    cr_assert_eq(READ(HEADER_OF("\x02") "\1\0\0\0\0\1\0\0\0\0\0\1\x20\0\0\0\0").damage_count, 1); /* reserved flag */
+    cr_assert_eq(READ(HEADER_OF("\x02") "\1\0\0\0\0\1\0\0\0\0\0\1\x12\0\0\0\0").damage_count, 1); /* a span that is a generator */
+    cr_assert_eq(READ(HEADER_OF("\x02") "\1\0\0\0\0\1\0\0\0\0\0\1\x10\0\0\0\0").damage_count, 0); /* a span */
     cr_assert_eq(READ(HEADER_OF("\x02") "\1\0\0\0\0\0\0\1\2\0\0\0\0").damage_count, 1);           /* lane kind 2 */
     cr_assert_eq(READ(HEADER_OF("\x04") "short").damage_count, 1);
     cr_assert_eq(READ(HEADER_OF("\x03") "short").damage_count, 1);

@@ -44,6 +44,10 @@ static void use_lane(struct cptrace_writer *writer, struct cptrace_lane_writer *
         cptrace_lane_suspend(lane, 2001 + i * 9);
         cptrace_lane_resume(lane, 2002 + i * 9, cptrace_lane_start(lane, 2002 + i * 9, 1));
         cptrace_lane_resume(lane, 2003 + i * 9, cptrace_writer_adopt(writer, 2));
+        cptrace_lane_cpu(lane, 2004 + i * 9, i, i);
+        cptrace_lane_counter(lane, 2004 + i * 9, 0.5, text("a counter whose name needs room"));
+        cptrace_lane_arguments(lane, 2004 + i * 9, text("x=1"));
+        cptrace_lane_omitted(lane, 2004 + i * 9, 1, i);
         cptrace_lane_suspend(lane, 2004 + i * 9);
     }
 }

@@ -16,12 +16,16 @@ struct model_call {
     uint64_t parent_id, start_ns, end_ns, self_ns, running_ns;
     uint32_t function, lane, activation, slice_count;
     enum replay_outcome outcome;
+    uint64_t waiting_ns, self_waiting_ns, omitted_call_count, omitted_ns;
+    char arguments[12]; /* empty: none */
 };
 
 struct model_lane {
     uint64_t stack[MODEL_DEPTH]; /* ids */
     size_t depth;
     uint64_t last_ns, busy_ns; /* busy: with something on the stack */
+    bool cpu_known;
+    uint64_t cpu_at_ns, cpu_ns;
     struct cptrace_lane_writer *writer;
 };
 
@@ -33,6 +37,9 @@ struct model {
     size_t suspended_count;
     uint64_t tick;
     uint32_t random;
+    bool annotated;
+    uint64_t mark_count, counter_count, waiting_ns, omitted_call_count, omitted_ns; /* of all lanes */
+    uint64_t busy_omitted_ns;                                                       /* on calls */
     struct cptrace_writer *writer;
     FILE *file;
     char *path;
@@ -100,16 +107,18 @@ static void free_model(struct model *model)
 
 static uint64_t now_ns(const struct model *model) { return model->tick * MODEL_NS_PER_TICK; }
 
-static void let_time_pass(struct model *model, struct model_lane *lane)
+/* Returns how long the lane paused. */
+static uint64_t let_time_pass(struct model *model, struct model_lane *lane)
 {
     const uint64_t passed_ns = now_ns(model) - lane->last_ns;
     lane->last_ns = now_ns(model);
     if (lane->depth == 0)
-        return;
+        return passed_ns;
     lane->busy_ns += passed_ns;
     model->calls[lane->stack[lane->depth - 1]].self_ns += passed_ns;
     for (size_t i = 0; i < lane->depth; ++i)
         model->calls[lane->stack[i]].running_ns += passed_ns;
+    return passed_ns;
 }
 
 static void do_call(struct model *model, uint32_t lane_number)
@@ -160,12 +169,81 @@ static void do_resume(struct model *model, struct model_lane *lane)
     cptrace_lane_resume(lane->writer, model->tick, model->calls[id].activation);
 }
 
+static void do_cpu(struct model *model, struct model_lane *lane, uint64_t pause_ns)
+{
+    const uint64_t passed_ns = now_ns(model) - lane->cpu_at_ns, off_ns = random_below(model, 2 * (uint32_t)pause_ns + 1);
+    /* Two clocks: the CPU time may even say more than passed. */
+    const uint64_t used_ns = random_below(model, 5) ? passed_ns - (off_ns < passed_ns ? off_ns : passed_ns) : passed_ns * 2;
+    const uint64_t measured_ns = passed_ns > used_ns ? passed_ns - used_ns : 0;
+    const uint64_t waited_ns = measured_ns < pause_ns ? measured_ns : pause_ns;
+    for (size_t i = 0; lane->cpu_known && i < lane->depth; ++i)
+        model->calls[lane->stack[i]].waiting_ns += waited_ns;
+    if (lane->cpu_known && lane->depth) {
+        model->calls[lane->stack[lane->depth - 1]].self_waiting_ns += waited_ns;
+        model->waiting_ns += waited_ns;
+    }
+    lane->cpu_ns += used_ns;
+    lane->cpu_at_ns = now_ns(model);
+    lane->cpu_known = true;
+    cptrace_lane_cpu(lane->writer, model->tick, lane->cpu_ns, 0);
+}
+
+/* Part of the pause was spent in calls that are left out. */
+static void do_omit(struct model *model, struct model_lane *lane, uint64_t pause_ns)
+{
+    const uint64_t ticks = random_below(model, (uint32_t)(pause_ns / MODEL_NS_PER_TICK) + 1), count = 1 + random_below(model, 3);
+    const uint64_t omitted_ns = ticks * MODEL_NS_PER_TICK;
+    cptrace_lane_omitted(lane->writer, model->tick, count, ticks);
+    model->omitted_call_count += count;
+    model->omitted_ns += omitted_ns;
+    if (lane->depth == 0)
+        return;
+    struct model_call *top = &model->calls[lane->stack[lane->depth - 1]];
+    top->self_ns -= omitted_ns;
+    top->omitted_ns += omitted_ns;
+    top->omitted_call_count += count;
+    model->busy_omitted_ns += omitted_ns;
+}
+
+static void do_arguments(struct model *model, struct model_lane *lane)
+{
+    if (lane->depth == 0)
+        return;
+    char *arguments = model->calls[lane->stack[lane->depth - 1]].arguments;
+    const int length = snprintf(arguments, 12, "x=%u", random_below(model, 100000));
+    cptrace_lane_arguments(lane->writer, model->tick, (struct cptrace_string){arguments, (uint32_t)length});
+    ++model->event_count;
+}
+
+static void do_annotation(struct model *model, struct model_lane *lane, uint64_t pause_ns)
+{
+    const uint32_t choice = random_below(model, 6);
+    model->event_count += choice != 5;
+    if (choice < 2) {
+        do_cpu(model, lane, pause_ns);
+    } else if (choice == 2) {
+        do_omit(model, lane, pause_ns);
+    } else if (choice == 3) {
+        cptrace_lane_mark(lane->writer, model->tick, (struct cptrace_string){"here", 4});
+        ++model->mark_count;
+    } else if (choice == 4) {
+        cptrace_lane_counter(lane->writer, model->tick, 0.5, (struct cptrace_string){"queue", 5});
+        ++model->counter_count;
+    } else {
+        do_arguments(model, lane);
+    }
+}
+
 static void do_something(struct model *model)
 {
     const uint32_t lane_number = random_below(model, 10) < 7 ? 0 : random_below(model, MODEL_LANES);
     struct model_lane *lane = &model->lanes[lane_number];
     model->tick += 1 + random_below(model, 20);
-    let_time_pass(model, lane);
+    const uint64_t pause_ns = let_time_pass(model, lane);
+    if (model->annotated && random_below(model, 3) == 0) {
+        do_annotation(model, lane, pause_ns);
+        return;
+    }
     const bool top_is_generator = lane->depth && model->calls[lane->stack[lane->depth - 1]].activation != CPTRACE_NO_NUMBER;
     const uint32_t choice = random_below(model, 10);
     ++model->event_count;
@@ -179,11 +257,12 @@ static void do_something(struct model *model)
         do_end(model, lane);
 }
 
-static struct model *make_run(uint32_t seed, uint32_t event_count, uint32_t block_event_count)
+static struct model *make_annotated_run(uint32_t seed, uint32_t event_count, uint32_t block_event_count, bool annotated)
 {
     struct model *model = calloc(1, sizeof *model);
     model->calls = calloc(MODEL_CALLS, sizeof *model->calls);
     model->random = seed;
+    model->annotated = annotated;
     open_file(model, block_event_count);
     for (uint32_t i = 0; i < event_count; ++i)
         do_something(model);
@@ -198,6 +277,11 @@ static struct model *make_run(uint32_t seed, uint32_t event_count, uint32_t bloc
     return model;
 }
 
+static struct model *make_run(uint32_t seed, uint32_t event_count, uint32_t block_event_count)
+{
+    return make_annotated_run(seed, event_count, block_event_count, false);
+}
+
 /* --- comparing --- */
 
 struct comparison {
@@ -205,6 +289,7 @@ struct comparison {
     uint64_t entered, left, last_end_ns;
     bool *has_left;
     uint64_t self_ns, unfinished;
+    uint64_t marks, counters;
 };
 
 static int check_enter(void *context, const struct replay_call *call)
@@ -236,11 +321,37 @@ static int check_leave(void *context, const struct replay_call *call)
     cr_assert_eq(call->suspended_ns, expected->end_ns - expected->start_ns - expected->running_ns);
     cr_assert_eq(call->slice_count, expected->slice_count);
     cr_assert_eq(call->outcome, expected->outcome);
+    cr_assert_eq(call->waiting_ns, expected->waiting_ns);
+    cr_assert_eq(call->self_waiting_ns, expected->self_waiting_ns < expected->self_ns ? expected->self_waiting_ns : expected->self_ns);
+    cr_assert_eq(call->omitted_call_count, expected->omitted_call_count);
+    cr_assert_eq(call->omitted_ns, expected->omitted_ns);
+    cr_assert_eq(call->has_arguments, expected->arguments[0] != 0);
+    cr_assert_eq(call->arguments.length, strlen(expected->arguments));
+    cr_assert_eq(memcmp(call->has_arguments ? call->arguments.bytes : "", expected->arguments, call->arguments.length), 0);
     cr_assert(call->outcome == REPLAY_UNFINISHED || comparison->unfinished == 0, "unfinished calls come last");
     cr_assert_geq(call->end_ns, comparison->last_end_ns, "calls leave in the order in which they end");
     comparison->last_end_ns = call->end_ns;
     comparison->unfinished += call->outcome == REPLAY_UNFINISHED;
     comparison->self_ns += call->self_ns;
+    return 0;
+}
+
+static int check_mark(void *context, const struct replay_mark *mark)
+{
+    struct comparison *comparison = context;
+    ++comparison->marks;
+    cr_assert_eq(mark->text.length, 4);
+    cr_assert_eq(memcmp(mark->text.bytes, "here", 4), 0);
+    cr_assert(mark->call_id == REPLAY_NO_CALL || !comparison->has_left[mark->call_id]);
+    return 0;
+}
+
+static int check_counter(void *context, const struct replay_counter *counter)
+{
+    struct comparison *comparison = context;
+    ++comparison->counters;
+    cr_assert_eq(counter->value, 0.5);
+    cr_assert_eq(memcmp(counter->name.bytes, "queue", 5), 0);
     return 0;
 }
 
@@ -287,30 +398,43 @@ static void check_paths(const struct model *model, const struct replay_result *r
         cr_assert_gt(path->call_count, 0);
         cr_assert_eq(path->total_ns, path->running_ns + path->suspended_ns);
         cr_assert_leq(path->min_ns, path->max_ns);
+        cr_assert_leq(path->waiting_ns, path->running_ns);
+        cr_assert_leq(path->self_waiting_ns, path->self_ns);
         sum.call_count += path->call_count;
         sum.self_ns += path->self_ns;
+        sum.omitted_ns += path->omitted_ns;
     }
     uint64_t busy_ns = 0;
     for (size_t lane = 0; lane < MODEL_LANES; ++lane)
         busy_ns += model->lanes[lane].busy_ns;
     cr_assert_eq(sum.call_count, model->call_count);
-    cr_assert_eq(sum.self_ns, busy_ns, "all self time is the time in which the stacks were not empty");
+    cr_assert_eq(sum.omitted_ns, model->busy_omitted_ns);
+    cr_assert_eq(sum.self_ns + sum.omitted_ns, busy_ns, "all self time is the time in which the stacks were not empty");
+    cr_assert_eq(result->waiting_ns, model->waiting_ns);
+    cr_assert_eq(result->omitted_ns, model->omitted_ns);
+    cr_assert_eq(result->omitted_call_count, model->omitted_call_count);
 }
 
 static void compare(const struct model *model)
 {
     struct comparison comparison = {.model = model, .has_left = calloc(model->call_count + 1, sizeof(bool))};
-    const struct replay_visitor visitor = {.context = &comparison, .enter = check_enter, .leave = check_leave};
+    const struct replay_visitor visitor = {
+        .context = &comparison, .enter = check_enter, .leave = check_leave, .mark = check_mark, .counter = check_counter};
     struct trace *trace;
     struct cptrace_error error = {0};
     cr_assert_eq(trace_open(model->path, &trace, &error), CPTRACE_OK, "%s", error.message);
     cr_assert(trace_facts(trace)->complete);
+    cr_assert_eq(trace_facts(trace)->waiting_known, model->annotated);
     struct replay_result result;
     cr_assert_eq(trace_replay(trace, &visitor, 1, NULL, NULL, &result, &error), 0, "%s", error.message);
     cr_assert_eq(comparison.left, model->call_count);
     cr_assert_eq(result.call_count, model->call_count);
     cr_assert_eq(result.event_count, model->event_count);
     cr_assert_eq(result.wall_ns, now_ns(model));
+    cr_assert_eq(comparison.marks, model->mark_count);
+    cr_assert_eq(result.mark_count, model->mark_count);
+    cr_assert_eq(comparison.counters, model->counter_count);
+    cr_assert_eq(result.counter_count, model->counter_count);
     cr_assert(trace_facts(trace)->complete, "nothing is found damaged");
     check_functions(model, &result);
     check_paths(model, &result);
@@ -324,6 +448,18 @@ Test(replay, agrees_with_the_model)
     for (uint32_t seed = 1; seed <= 6; ++seed) {
         for (size_t i = 0; i < sizeof block_sizes / sizeof block_sizes[0]; ++i) {
             struct model *model = make_run(seed * 7919, 3000, block_sizes[i]);
+            compare(model);
+            free_model(model);
+        }
+    }
+}
+
+Test(replay, agrees_with_the_model_on_annotations)
+{
+    static const uint32_t block_sizes[] = {1, 7, 64, 0};
+    for (uint32_t seed = 1; seed <= 4; ++seed) {
+        for (size_t i = 0; i < sizeof block_sizes / sizeof block_sizes[0]; ++i) {
+            struct model *model = make_annotated_run(seed * 104729, 4000, block_sizes[i], true);
             compare(model);
             free_model(model);
         }

@@ -4,131 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cptrace/ring.h"
-#include "memory_file.h"
-
-#define CAPACITY 64
-
-/* A ring in plain memory, with its transcoder and the file that it writes to. */
-struct bench {
-    struct cptrace_ring *ring;
-    struct memory_file file;
-    struct cptrace_writer *writer;
-    struct cptrace_transcoder *transcoder;
-    uint64_t tick;
-};
-
-static struct cptrace_ring *make_ring(uint32_t lane)
-{
-    struct cptrace_ring *ring = calloc(1, CPTRACE_RING_HEADER_BYTES + CAPACITY * sizeof(struct cptrace_ring_slot));
-    ring->magic = CPTRACE_RING_MAGIC;
-    ring->lane = lane;
-    ring->os_thread_id = 100 + lane;
-    ring->capacity_slots = CAPACITY;
-    strcpy(ring->thread_name, "worker");
-    return ring;
-}
-
-static void open_bench(struct bench *bench)
-{
-    *bench = (struct bench){.ring = make_ring(0), .tick = 2000};
-    bench->file.appends_left = -1;
-    bench->writer = memory_writer(&bench->file, 0);
-    cptrace_writer_info(bench->writer, NULL, 0);
-    bench->transcoder = cptrace_transcoder_create(bench->writer, NULL);
-}
-
-static void close_bench(struct bench *bench)
-{
-    cptrace_transcoder_free(bench->transcoder);
-    cptrace_writer_free(bench->writer);
-    memory_file_free(&bench->file);
-    free(bench->ring);
-}
-
-static void put_slot(struct cptrace_ring *ring, uint64_t first, uint64_t second)
-{
-    const uint64_t head = atomic_load(&ring->head);
-    cptrace_ring_slots(ring)[head % CAPACITY] = (struct cptrace_ring_slot){first, second};
-    atomic_store(&ring->head, head + 1);
-}
-
-static void put(struct bench *bench, enum cptrace_ring_op op, uint32_t function)
-{
-    put_slot(bench->ring, ++bench->tick, (uint64_t)function << 8 | op);
-}
-
-static void put_frame(struct bench *bench, enum cptrace_ring_op op, uint32_t function, uint64_t address)
-{
-    put(bench, op, function);
-    put_slot(bench->ring, address, 0);
-}
-
-static void put_definition(struct bench *bench, uint32_t number, const char *name)
-{
-    struct cptrace_ring_function fixed = {.number = number, .line = 7, .category = CPTRACE_CATEGORY_USER};
-    fixed.qualified_name_bytes = (uint16_t)strlen(name);
-    fixed.path_bytes = 4;
-    uint8_t bytes[256] = {0};
-    memcpy(bytes, &fixed, sizeof fixed);
-    memcpy(bytes + sizeof fixed, name, strlen(name));
-    memcpy(bytes + sizeof fixed + strlen(name), "a.py", 4);
-    const size_t length = sizeof fixed + strlen(name) + 4;
-    put_slot(bench->ring, 0, (uint64_t)length << 8 | CPTRACE_RING_DEFINE);
-    for (size_t done = 0; done < length; done += 16) {
-        uint64_t words[2];
-        memcpy(words, bytes + done, sizeof words);
-        put_slot(bench->ring, words[0], words[1]);
-    }
-}
-
-static enum cptrace_status drain(struct bench *bench)
-{
-    uint64_t consumed = 0;
-    const enum cptrace_status status = cptrace_transcoder_consume(bench->transcoder, bench->ring, &consumed);
-    if (status == CPTRACE_OK) {
-        cr_assert_eq(cptrace_writer_flush(bench->writer, NULL), CPTRACE_OK);
-        cptrace_ring_release(bench->ring, consumed);
-    }
-    return status;
-}
-
-/* The ops of the whole file as letters, in order: ( ) ! call, return, unwind; s z r o t start, suspend, resume, reopen, throw. */
-static void read_ops(struct bench *bench, char *letters)
-{
-    static const char names[] = {
-        [CPTRACE_OP_RETURN] = ')', [CPTRACE_OP_UNWIND] = '!', [CPTRACE_OP_SUSPEND] = 'z', [CPTRACE_OP_RESUME] = 'r',
-        [CPTRACE_OP_REOPEN] = 'o', [CPTRACE_OP_START] = 's',  [CPTRACE_OP_THROW] = 't',   [CPTRACE_OP_CALL] = '('};
-    cr_assert_eq(cptrace_writer_finish(bench->writer, (struct cptrace_calibration){bench->tick + 1, 100000, 1}, NULL, 0, NULL), CPTRACE_OK);
-    struct cptrace_reader *reader;
-    cr_assert_eq(cptrace_reader_open_source(memory_source(&bench->file), &reader, NULL), CPTRACE_OK);
-    struct cptrace_block block;
-    struct cptrace_events events = {0};
-    while (cptrace_reader_next(reader, &block, NULL) == CPTRACE_OK) {
-        if (block.kind != CPTRACE_BLOCK_EVENTS)
-            continue;
-        cr_assert_eq(cptrace_events_decode(&block, &events, NULL), CPTRACE_OK);
-        for (size_t i = 0; i < events.event_count; i++)
-            *letters++ = names[events.events[i].op];
-    }
-    *letters = 0;
-    cptrace_events_free(&events);
-    cptrace_reader_close(reader);
-}
-
-static void expect_ops(struct bench *bench, const char *expected)
-{
-    char found[256];
-    cr_assert_eq(drain(bench), CPTRACE_OK);
-    read_ops(bench, found);
-    cr_expect_str_eq(found, expected);
-    close_bench(bench);
-}
+#include "ring_bench.h"
 
 Test(ring, calls_nest)
 {
-    struct bench bench;
-    open_bench(&bench);
+    struct ring_bench bench;
+    open_bench(&bench, NULL, RING_CAPACITY);
     put_definition(&bench, 41, "outer");
     put(&bench, CPTRACE_RING_CALL, 41);
     put_definition(&bench, 7, "inner");
@@ -140,8 +21,8 @@ Test(ring, calls_nest)
 
 Test(ring, slots_wrap_and_definitions_with_them)
 {
-    struct bench bench;
-    open_bench(&bench);
+    struct ring_bench bench;
+    open_bench(&bench, NULL, RING_CAPACITY);
     char name[40];
     char expected[256] = "";
     for (uint32_t round = 0; round < 60; round++) {
@@ -158,8 +39,8 @@ Test(ring, slots_wrap_and_definitions_with_them)
 
 Test(ring, a_return_of_a_call_that_began_before_the_run_is_ignored)
 {
-    struct bench bench;
-    open_bench(&bench);
+    struct ring_bench bench;
+    open_bench(&bench, NULL, RING_CAPACITY);
     put_definition(&bench, 0, "begun before");
     put_definition(&bench, 1, "mine");
     put(&bench, CPTRACE_RING_CALL, 1);
@@ -171,8 +52,8 @@ Test(ring, a_return_of_a_call_that_began_before_the_run_is_ignored)
 
 Test(ring, a_return_that_skips_calls_ends_them_and_counts_them)
 {
-    struct bench bench;
-    open_bench(&bench);
+    struct ring_bench bench;
+    open_bench(&bench, NULL, RING_CAPACITY);
     put_definition(&bench, 0, "a");
     put_definition(&bench, 1, "b");
     put(&bench, CPTRACE_RING_CALL, 0);
@@ -186,14 +67,14 @@ Test(ring, a_return_that_skips_calls_ends_them_and_counts_them)
 
 Test(ring, a_generator_is_one_call_with_slices)
 {
-    struct bench bench;
-    open_bench(&bench);
+    struct ring_bench bench;
+    open_bench(&bench, NULL, RING_CAPACITY);
     put_definition(&bench, 0, "generator");
-    put_frame(&bench, CPTRACE_RING_START, 0, 0x7000);
+    put_pair(&bench, CPTRACE_RING_START, 0, 0x7000);
     put(&bench, CPTRACE_RING_SUSPEND, 0);
-    put_frame(&bench, CPTRACE_RING_RESUME, 0, 0x7000);
+    put_pair(&bench, CPTRACE_RING_RESUME, 0, 0x7000);
     put(&bench, CPTRACE_RING_SUSPEND, 0);
-    put_frame(&bench, CPTRACE_RING_THROW, 0, 0x7000);
+    put_pair(&bench, CPTRACE_RING_THROW, 0, 0x7000);
     put(&bench, CPTRACE_RING_UNWIND, 0);
     cr_assert_eq(drain(&bench), CPTRACE_OK);
     cr_expect_eq(cptrace_writer_call_count(bench.writer), 1);
@@ -202,15 +83,15 @@ Test(ring, a_generator_is_one_call_with_slices)
 
 Test(ring, a_frame_address_is_reused_by_another_generator)
 {
-    struct bench bench;
-    open_bench(&bench);
+    struct ring_bench bench;
+    open_bench(&bench, NULL, RING_CAPACITY);
     put_definition(&bench, 0, "first");
     put_definition(&bench, 1, "second");
-    put_frame(&bench, CPTRACE_RING_START, 0, 0x7000);
+    put_pair(&bench, CPTRACE_RING_START, 0, 0x7000);
     put(&bench, CPTRACE_RING_SUSPEND, 0); /* dropped: no event tells */
-    put_frame(&bench, CPTRACE_RING_START, 1, 0x7000);
+    put_pair(&bench, CPTRACE_RING_START, 1, 0x7000);
     put(&bench, CPTRACE_RING_SUSPEND, 1);
-    put_frame(&bench, CPTRACE_RING_RESUME, 1, 0x7000);
+    put_pair(&bench, CPTRACE_RING_RESUME, 1, 0x7000);
     put(&bench, CPTRACE_RING_RETURN, 1);
     cr_assert_eq(drain(&bench), CPTRACE_OK);
     cr_expect_eq(cptrace_writer_call_count(bench.writer), 2);
@@ -219,27 +100,27 @@ Test(ring, a_frame_address_is_reused_by_another_generator)
 
 Test(ring, a_generator_begun_before_the_run_is_adopted)
 {
-    struct bench bench;
-    open_bench(&bench);
+    struct ring_bench bench;
+    open_bench(&bench, NULL, RING_CAPACITY);
     put_definition(&bench, 0, "generator");
-    put_frame(&bench, CPTRACE_RING_RESUME, 0, 0x7000);
+    put_pair(&bench, CPTRACE_RING_RESUME, 0, 0x7000);
     put(&bench, CPTRACE_RING_SUSPEND, 0);
-    put_frame(&bench, CPTRACE_RING_RESUME, 0, 0x7000);
+    put_pair(&bench, CPTRACE_RING_RESUME, 0, 0x7000);
     put(&bench, CPTRACE_RING_RETURN, 0);
     expect_ops(&bench, "ozr)");
 }
 
 Test(ring, lanes_share_activations)
 {
-    struct bench bench;
-    open_bench(&bench);
+    struct ring_bench bench;
+    open_bench(&bench, NULL, RING_CAPACITY);
     put_definition(&bench, 0, "coroutine");
-    put_frame(&bench, CPTRACE_RING_START, 0, 0x7000);
+    put_pair(&bench, CPTRACE_RING_START, 0, 0x7000);
     put(&bench, CPTRACE_RING_SUSPEND, 0);
     cr_assert_eq(drain(&bench), CPTRACE_OK);
     struct cptrace_ring *first = bench.ring;
-    bench.ring = make_ring(1);
-    put_frame(&bench, CPTRACE_RING_RESUME, 0, 0x7000);
+    bench.ring = make_ring(1, RING_CAPACITY);
+    put_pair(&bench, CPTRACE_RING_RESUME, 0, 0x7000);
     put(&bench, CPTRACE_RING_RETURN, 0);
     cr_assert_eq(drain(&bench), CPTRACE_OK);
     cr_expect_eq(cptrace_writer_call_count(bench.writer), 1);
@@ -249,10 +130,10 @@ Test(ring, lanes_share_activations)
 
 Test(ring, lanes_come_in_any_order)
 {
-    struct bench bench;
-    open_bench(&bench);
+    struct ring_bench bench;
+    open_bench(&bench, NULL, RING_CAPACITY);
     struct cptrace_ring *first = bench.ring;
-    bench.ring = make_ring(3);
+    bench.ring = make_ring(3, RING_CAPACITY);
     put_definition(&bench, 0, "f");
     put(&bench, CPTRACE_RING_CALL, 0);
     cr_assert_eq(drain(&bench), CPTRACE_OK);
@@ -277,10 +158,16 @@ Test(ring, what_makes_no_sense_is_refused)
         {CPTRACE_RING_RESUME, "no frame address after it"},
         {UINT64_C(100000) << 8 | CPTRACE_RING_DEFINE, "definition longer than the ring"},
         {UINT64_C(3) << 8 | CPTRACE_RING_DEFINE, "definition shorter than its fixed part"},
+        {18, "an op behind the last"},
+        {CPTRACE_RING_CPU, "no switches after it"},
+        {CPTRACE_RING_TASK, "no frame address after it"},
+        {UINT64_C(1) << 8 | CPTRACE_RING_MARK, "text longer than the ring"},
+        {UINT64_C(0) << 8 | CPTRACE_RING_COUNTER, "counter without a value"},
+        {UINT64_C(5) << 8 | CPTRACE_RING_SPAN_BEGIN, "undefined span"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct bench bench;
-        open_bench(&bench);
+        struct ring_bench bench;
+        open_bench(&bench, NULL, RING_CAPACITY);
         put_definition(&bench, 0, "known");
         put_slot(bench.ring, 3000, cases[i].word);
         cr_expect_eq(drain(&bench), CPTRACE_CORRUPT, "%s", cases[i].what);
@@ -290,8 +177,8 @@ Test(ring, what_makes_no_sense_is_refused)
 
 Test(ring, events_stay_in_the_ring_until_the_file_has_them)
 {
-    struct bench bench;
-    open_bench(&bench);
+    struct ring_bench bench;
+    open_bench(&bench, NULL, RING_CAPACITY);
     put_definition(&bench, 0, "f");
     put(&bench, CPTRACE_RING_CALL, 0);
     bench.file.appends_left = 0;
@@ -300,4 +187,217 @@ Test(ring, events_stay_in_the_ring_until_the_file_has_them)
     cr_expect_eq(cptrace_writer_flush(bench.writer, NULL), CPTRACE_IO_ERROR);
     cr_expect_eq(atomic_load(&bench.ring->tail), 0);
     close_bench(&bench);
+}
+
+Test(ring, what_has_text_and_cpu_times_is_an_annotation)
+{
+    struct ring_bench bench;
+    open_bench(&bench, NULL, RING_CAPACITY);
+    put_definition(&bench, 0, "f");
+    put(&bench, CPTRACE_RING_CALL, 0);
+    put_text(&bench, CPTRACE_RING_ARGUMENTS, "x=1, y='a longer text than one slot'");
+    put_pair(&bench, CPTRACE_RING_CPU, 12345, 2);
+    put_text(&bench, CPTRACE_RING_MARK, "");
+    put_bytes(&bench, CPTRACE_RING_COUNTER, "\0\0\0\0\0\0\xF0\x3Fqueue", 13);
+    put(&bench, CPTRACE_RING_RETURN, 0);
+    put_text(&bench, CPTRACE_RING_ARGUMENTS, "of no call");
+    expect_ops(&bench, "(aumn)");
+}
+
+static void define_span_and_coroutines(struct ring_bench *bench)
+{
+    put_definition_as(bench, CPTRACE_RING_DEFINE, 0, "outer", CPTRACE_FUNCTION_COROUTINE);
+    put_definition_as(bench, CPTRACE_RING_DEFINE, 1, "inner", CPTRACE_FUNCTION_COROUTINE);
+    put_definition_as(bench, CPTRACE_RING_DEFINE, 2, "span a", CPTRACE_FUNCTION_SPAN);
+    put_definition_as(bench, CPTRACE_RING_DEFINE, 3, "span b", CPTRACE_FUNCTION_SPAN);
+    put_definition(bench, 4, "plain");
+}
+
+Test(ring, spans_are_suspended_with_their_frames)
+{
+    struct ring_bench bench;
+    open_bench(&bench, NULL, 256);
+    define_span_and_coroutines(&bench);
+    put_pair(&bench, CPTRACE_RING_START, 0, 0x7000);
+    put(&bench, CPTRACE_RING_SPAN_BEGIN, 2);
+    put_pair(&bench, CPTRACE_RING_START, 1, 0x8000);
+    put(&bench, CPTRACE_RING_SPAN_BEGIN, 3);
+    put(&bench, CPTRACE_RING_SPAN_BEGIN, 2);
+    put(&bench, CPTRACE_RING_SUSPEND, 1);
+    put(&bench, CPTRACE_RING_SUSPEND, 0);
+    put(&bench, CPTRACE_RING_CALL, 4);
+    put(&bench, CPTRACE_RING_RETURN, 4);
+    put_pair(&bench, CPTRACE_RING_RESUME, 0, 0x7000);
+    put_pair(&bench, CPTRACE_RING_RESUME, 1, 0x8000);
+    put(&bench, CPTRACE_RING_SPAN_END, 2);
+    put(&bench, CPTRACE_RING_SPAN_END, 3);
+    put(&bench, CPTRACE_RING_RETURN, 1);
+    put(&bench, CPTRACE_RING_SPAN_END, 2);
+    put(&bench, CPTRACE_RING_RETURN, 0);
+    cr_assert_eq(drain(&bench), CPTRACE_OK);
+    cr_expect_eq(cptrace_transcoder_repaired_count(bench.transcoder), 0);
+    cr_expect_eq(cptrace_writer_call_count(bench.writer), 6);
+    expect_ops(&bench, "ssss"
+                       "s"
+                       "zzzzz"
+                       "()"
+                       "rrrrr"
+                       "))))"
+                       ")");
+}
+
+Test(ring, a_span_ended_below_calls_waits_to_be_on_top)
+{
+    struct ring_bench bench;
+    open_bench(&bench, NULL, 256);
+    define_span_and_coroutines(&bench);
+    put(&bench, CPTRACE_RING_SPAN_BEGIN, 2);
+    put(&bench, CPTRACE_RING_SPAN_BEGIN, 3);
+    put(&bench, CPTRACE_RING_CALL, 4);
+    put(&bench, CPTRACE_RING_SPAN_END, 2);
+    put(&bench, CPTRACE_RING_SPAN_END, 3);
+    put_text(&bench, CPTRACE_RING_MARK, "still in the call");
+    put(&bench, CPTRACE_RING_RETURN, 4);
+    put_text(&bench, CPTRACE_RING_MARK, "all ended");
+    put(&bench, CPTRACE_RING_SPAN_END, 2);
+    expect_ops(&bench, "ss(m)))m");
+}
+
+Test(ring, a_span_ends_at_the_latest_with_the_call_below)
+{
+    struct ring_bench bench;
+    open_bench(&bench, NULL, 256);
+    define_span_and_coroutines(&bench);
+    put(&bench, CPTRACE_RING_CALL, 4);
+    put(&bench, CPTRACE_RING_SPAN_BEGIN, 2);
+    put(&bench, CPTRACE_RING_UNWIND, 4);
+    put(&bench, CPTRACE_RING_SPAN_END, 2);
+    cr_assert_eq(drain(&bench), CPTRACE_OK);
+    cr_expect_eq(cptrace_transcoder_repaired_count(bench.transcoder), 0);
+    expect_ops(&bench, "(s)!");
+}
+
+Test(ring, a_span_ended_while_its_frame_is_suspended_ends_when_that_goes_on)
+{
+    struct ring_bench bench;
+    open_bench(&bench, NULL, 256);
+    define_span_and_coroutines(&bench);
+    put_pair(&bench, CPTRACE_RING_START, 0, 0x7000);
+    put(&bench, CPTRACE_RING_SPAN_BEGIN, 2);
+    put(&bench, CPTRACE_RING_SUSPEND, 0);
+    put(&bench, CPTRACE_RING_SPAN_END, 2);
+    put_pair(&bench, CPTRACE_RING_THROW, 0, 0x7000);
+    put(&bench, CPTRACE_RING_RETURN, 0);
+    expect_ops(&bench, "sszzrtr))");
+}
+
+Test(ring, spans_of_a_dropped_frame_are_forgotten)
+{
+    struct ring_bench bench;
+    open_bench(&bench, NULL, 256);
+    define_span_and_coroutines(&bench);
+    for (int round = 0; round < 3; round++) {
+        put_pair(&bench, CPTRACE_RING_START, 0, 0x7000);
+        put(&bench, CPTRACE_RING_SPAN_BEGIN, 2);
+        put(&bench, CPTRACE_RING_SUSPEND, 0);
+    }
+    put_pair(&bench, CPTRACE_RING_RESUME, 0, 0x7000);
+    put(&bench, CPTRACE_RING_RETURN, 0);
+    expect_ops(&bench, "sszzsszzsszzrr))");
+}
+
+static struct cptrace_task_definition first_task(struct ring_bench *bench, char *name, size_t *task_count)
+{
+    char ops[256];
+    read_ops(bench, ops, sizeof ops);
+    struct cptrace_reader *reader;
+    cr_assert_eq(cptrace_reader_open_source(memory_source(&bench->file), &reader, NULL), CPTRACE_OK);
+    struct cptrace_block block;
+    while (cptrace_reader_next(reader, &block, NULL) == CPTRACE_OK)
+        continue;
+    const struct cptrace_definitions *definitions = cptrace_reader_definitions(reader);
+    *task_count = definitions->task_count;
+    struct cptrace_task_definition task = {{NULL, 0}, 0, 0};
+    if (*task_count) {
+        task = definitions->tasks[0];
+        snprintf(name, 32, "%.*s", (int)task.name.length, task.name.bytes);
+    }
+    cptrace_reader_close(reader);
+    return task;
+}
+
+Test(ring, a_task_knows_who_made_it)
+{
+    struct ring_bench bench;
+    open_bench(&bench, NULL, 256);
+    define_span_and_coroutines(&bench);
+    put_pair(&bench, CPTRACE_RING_START, 0, 0x7000);
+    put(&bench, CPTRACE_RING_SPAN_BEGIN, 2);
+    put(&bench, CPTRACE_RING_CALL, 4);
+    put_pair(&bench, CPTRACE_RING_TASK, 0, 0x8000);
+    put(&bench, CPTRACE_RING_RETURN, 4);
+    put(&bench, CPTRACE_RING_SUSPEND, 0);
+    put_pair(&bench, CPTRACE_RING_START, 1, 0x8000);
+    put_text(&bench, CPTRACE_RING_TASK_NAME, "Task-2");
+    put(&bench, CPTRACE_RING_RETURN, 1);
+    cr_assert_eq(drain(&bench), CPTRACE_OK);
+    char name[32];
+    size_t count;
+    const struct cptrace_task_definition task = first_task(&bench, name, &count);
+    cr_assert_eq(count, 1);
+    cr_expect_str_eq(name, "Task-2");
+    cr_expect_eq(task.root_activation, 2); /* after outer and its span */
+    cr_expect_eq(task.creating_activation, 0);
+    close_bench(&bench);
+}
+
+Test(ring, a_task_made_before_the_run_has_no_maker)
+{
+    struct ring_bench bench;
+    open_bench(&bench, NULL, 256);
+    define_span_and_coroutines(&bench);
+    put_text(&bench, CPTRACE_RING_TASK_NAME, "of nothing");
+    put_pair(&bench, CPTRACE_RING_START, 1, 0x8000);
+    put_text(&bench, CPTRACE_RING_TASK_NAME, "Task-1");
+    cr_assert_eq(drain(&bench), CPTRACE_OK);
+    char name[32];
+    size_t count;
+    const struct cptrace_task_definition task = first_task(&bench, name, &count);
+    cr_assert_eq(count, 1);
+    cr_expect_eq(task.creating_activation, CPTRACE_NO_NUMBER);
+    close_bench(&bench);
+}
+
+/* A generator goes from one thread to another and back between two rounds. */
+static void expect_matched_in_order(uint32_t starter)
+{
+    struct ring_bench bench;
+    open_bench(&bench, NULL, RING_CAPACITY);
+    struct cptrace_ring *rings[2] = {bench.ring, make_ring(1, RING_CAPACITY)};
+    bench.ring = rings[starter];
+    put_definition(&bench, 0, "generator");
+    put_pair(&bench, CPTRACE_RING_START, 0, 0x7000);
+    put(&bench, CPTRACE_RING_SUSPEND, 0);
+    bench.ring = rings[1 - starter];
+    put_definition(&bench, 0, "generator");
+    put_pair(&bench, CPTRACE_RING_RESUME, 0, 0x7000);
+    put(&bench, CPTRACE_RING_SUSPEND, 0);
+    bench.ring = rings[starter];
+    put_pair(&bench, CPTRACE_RING_RESUME, 0, 0x7000);
+    put(&bench, CPTRACE_RING_RETURN, 0);
+    uint64_t consumed[2];
+    cr_assert_eq(cptrace_transcoder_consume_all(bench.transcoder, rings, 2, consumed), CPTRACE_OK);
+    for (int i = 0; i < 2; i++)
+        cr_expect_eq(consumed[i], atomic_load(&rings[i]->head));
+    cr_expect_eq(cptrace_writer_call_count(bench.writer), 1);
+    cr_expect_eq(cptrace_writer_event_count(bench.writer), 6);
+    bench.ring = rings[0];
+    close_bench(&bench);
+    free(rings[1]);
+}
+
+Test(ring, a_generator_that_changes_threads_between_two_rounds_is_one_call)
+{
+    expect_matched_in_order(0);
+    expect_matched_in_order(1);
 }

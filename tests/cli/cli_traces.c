@@ -69,14 +69,19 @@ static struct maker begin(const char *folder, const char *name, uint32_t block_e
     return maker;
 }
 
-static void finish(struct maker *maker, uint64_t t)
+static void finish_with(struct maker *maker, uint64_t t, const struct cptrace_pair *pairs, size_t pair_count)
 {
-    const struct cptrace_pair pairs[] = {{text("outcome"), text("returned")}};
     struct cptrace_error error;
-    if (cptrace_writer_finish(maker->writer, point_at(t), pairs, 1, &error) != CPTRACE_OK)
+    if (cptrace_writer_finish(maker->writer, point_at(t), pairs, pair_count, &error) != CPTRACE_OK)
         die(error.message);
     cptrace_writer_free(maker->writer);
     fclose(maker->file);
+}
+
+static void finish(struct maker *maker, uint64_t t)
+{
+    const struct cptrace_pair pairs[] = {{text("outcome"), text("returned")}};
+    finish_with(maker, t, pairs, 1);
 }
 
 /* A killed program: no end. */
@@ -279,6 +284,47 @@ static void make_hostile(const char *folder)
     finish(&m, 4);
 }
 
+/* Everything that annotations say. The thread sleeps 400 of the 500 ns of `len`, and 200 of the 300 before the end of handler's second
+ * slice: main 0..200 { handler 10..30 | 60..110 { request 12..30 | 60..100 { len 14..28 ; 3 calls of 40 ns left out } }, child 120..150 | }
+ */
+static void make_annotated(const char *folder, const char *name, uint32_t block_event_count)
+{
+    struct maker m = begin(folder, name, block_event_count);
+    const uint32_t main_ = user_function(&m, "main", 1, 0), handler = user_function(&m, "handler", 5, CPTRACE_FUNCTION_COROUTINE);
+    const uint32_t request = user_function(&m, "GET /a", 0, CPTRACE_FUNCTION_SPAN), len = c_function(&m, "len");
+    const uint32_t child = user_function(&m, "child", 9, CPTRACE_FUNCTION_COROUTINE);
+    cptrace_lane_cpu(m.lane, at(0), 5000, 1);
+    cptrace_lane_call(m.lane, at(0), main_);
+    const uint32_t first = cptrace_lane_start(m.lane, at(10), handler);
+    cptrace_lane_arguments(m.lane, at(10), text("self=<Handler>, path='/a\"b'"));
+    cptrace_writer_define_task(m.writer, text("Task-1"), first, CPTRACE_NO_NUMBER);
+    const uint32_t span = cptrace_lane_start(m.lane, at(12), request);
+    cptrace_lane_call(m.lane, at(14), len);
+    cptrace_lane_cpu(m.lane, at(28), 5000 + 180, 2); /* 280 ns passed; 140 of them since the call of len */
+    cptrace_lane_return(m.lane, at(28));
+    cptrace_lane_suspend(m.lane, at(30));
+    cptrace_lane_suspend(m.lane, at(30));
+    cptrace_lane_mark(m.lane, at(40), text("warm\n"));
+    cptrace_lane_counter(m.lane, at(40), 2.5, text("queue"));
+    cptrace_lane_resume(m.lane, at(60), first);
+    cptrace_lane_resume(m.lane, at(60), span);
+    cptrace_lane_omitted(m.lane, at(90), 3, 4);
+    cptrace_lane_cpu(m.lane, at(100), 5000 + 180 + 520, 3); /* 720 passed, the last 100 since the annotation before */
+    cptrace_lane_return(m.lane, at(100));
+    cptrace_lane_return(m.lane, at(110));
+    const uint32_t second = cptrace_lane_start(m.lane, at(120), child);
+    cptrace_writer_define_task(m.writer, text("Task-2"), second, first);
+    cptrace_lane_suspend(m.lane, at(150));
+    cptrace_lane_return(m.lane, at(200));
+    cptrace_lane_omitted(m.lane, at(220), 1, 10);
+    cptrace_lane_mark(m.lane, at(230), text("after"));
+    const struct cptrace_pair pairs[] = {{text("outcome"), text("returned")},
+                                         {text("cost_ns:python_call"), text("48.3")},
+                                         {text("cost_ns:c_call"), text("33.0")},
+                                         {text("cost_ns:resume"), text("20")}};
+    finish_with(&m, 240, pairs, 4);
+}
+
 static void make_empty_run(const char *folder)
 {
     struct maker m = begin(folder, "no_calls", 0);
@@ -302,5 +348,7 @@ int main(int argument_count, char **arguments)
     make_many_blocks(folder);
     make_hostile(folder);
     make_empty_run(folder);
+    make_annotated(folder, "annotated", 0);
+    make_annotated(folder, "annotated_small_blocks", 3);
     return 0;
 }

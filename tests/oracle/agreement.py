@@ -1,6 +1,7 @@
 """Whether the oracle and `cptrace dump` tell the same of a file."""
 
 import json
+import math
 import re
 import subprocess
 
@@ -21,7 +22,18 @@ def readable(string):
     return string.decode("utf-8", "replace")
 
 
+def expected_annotation(kind, tick, told):
+    fields = {"tick": tick}
+    for name, value in told.items():
+        fields[name] = readable(value) if isinstance(value, bytes) else value
+    if kind == "counter" and not math.isfinite(fields["value"]):
+        fields["value"] = "null"
+    return kind, fields
+
+
 def expected_event(event):
+    if len(event) == 3:
+        return expected_annotation(*event)
     kind, tick, function, activation, start = event
     fields = {"tick": tick}
     if function is not None:
@@ -74,8 +86,13 @@ def _block_differences(trace, lines):
             yield f"block {sequence} at {offset:#x}: {wrong}, expected {expected} at {block['offset']:#x}"
 
 
+def expected_task(name, root, creating):
+    fields = {"name": readable(name), "root_activation": root}
+    return fields if creating < 0 else {**fields, "creating_activation": creating}
+
+
 def _definition_differences(trace, lines):
-    told = {kind: [fields for _, number, word, fields in lines if number is not None and word == kind] for kind in ("file", "function", "lane", "pair")}
+    told = {kind: [fields for _, number, word, fields in lines if number is not None and word == kind] for kind in ("file", "function", "lane", "task", "pair")}
     expected = {
         "file": [{"path": readable(path), "size_bytes": size, "mtime_ns": mtime} for path, size, mtime, _ in trace.files],
         "function": [
@@ -83,6 +100,7 @@ def _definition_differences(trace, lines):
             for name, module, library, _, line, _, flags in trace.functions
         ],
         "lane": [{"os_thread_id": thread, "name": readable(name)} for thread, name in trace.lanes],
+        "task": [expected_task(*task) for task in trace.tasks],
         "pair": [{"key": readable(key), "value": readable(value)} for key, value in trace.info + trace.end["pairs"]],
     }
     for kind in expected:
@@ -95,6 +113,7 @@ def _definition_differences(trace, lines):
 
 def _event_differences(trace, lines):
     kinds = {"return", "unwind", "suspend", "resume", "reopen", "start", "throw", "call"}
+    kinds |= {"cpu", "mark", "counter", "arguments", "omitted"}
     told = (line for line in lines if line[1] is not None and line[2] in kinds)
     for block in trace.blocks:
         for number, event in enumerate(block.get("events", ())):

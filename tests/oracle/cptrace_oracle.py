@@ -172,7 +172,7 @@ class Trace:
 
         def function():
             entry = string(), string(), string(), cursor.varint() - 1, cursor.varint(), cursor.u8(), cursor.u8()
-            check(entry[3] < len(self.files) and 1 <= entry[5] <= 4 and entry[6] < 16, "function")
+            check(entry[3] < len(self.files) and 1 <= entry[5] <= 4 and entry[6] <= 16, "function")
             return entry
 
         def lane():
@@ -217,10 +217,10 @@ class Trace:
         return calls
 
     def read_event_columns(self, block, op_column, delta_column, operands):
-        """Yields (name, tick, function or None, activation or None, start tick or None)."""
+        """Yields (name, tick, function or None, activation or None, start tick or None), and (name, tick, fields) for annotations."""
         stack = [activation for _, _, activation in block["open"]]
         mentioned = set(stack) - {-1}
-        tick, activation = block["first"], 0
+        tick, activation, cpu = block["first"], 0, (0, 0)
         for number in range(block["count"]):
             delta = delta_column.varint()
             check(number or delta == 0, "the first delta")
@@ -247,12 +247,34 @@ class Trace:
                 check(stack, "throw into nothing")
                 yield "throw", tick, None, None, None
             elif 8 <= op <= 15:
-                operands.string()
+                payload = Cursor(operands.string())
+                if op == 8:
+                    cpu = cpu[0] + payload.zigzag(), cpu[1] + payload.zigzag()
+                check(op != 11 or stack, "arguments of nothing")
+                fields = self.read_annotation(op, payload, cpu)
+                if fields:
+                    yield fields[0], tick, fields[1]
             else:
                 check(op >= 16 and op - 16 < len(self.functions), "reserved op or undefined function")
                 stack.append(-1)
                 yield "call", tick, op - 16, None, None
         check(tick == block["last"], "last tick")
+
+    def read_annotation(self, op, payload, cpu):
+        """(name, fields), or None for those that are reserved."""
+        if op >= 13:
+            return None
+        if op == 8:
+            check(0 <= cpu[0] < 1 << 63 and 0 <= cpu[1] < 1 << 63, "cpu")
+            fields = {"cpu_ns": cpu[0], "voluntary_switches": cpu[1]}
+        elif op == 10:
+            fields = {"value": payload.fixed("d")[0], "name": payload.take(len(payload.data) - 8)}
+        elif op == 12:
+            fields = {"count": payload.varint(), "ticks": payload.varint()}
+        else:
+            fields = {"text": payload.take(len(payload.data))}
+        payload.end()
+        return ("cpu", "mark", "counter", "arguments", "omitted")[op - 8], fields
 
     # 4.4 End
 

@@ -37,6 +37,10 @@ for (const name of pages) {
       if (entry.kind === 'late') decodeLate(await readBlock(source, number, entry), entry.count, late, 0);
     }
     const { paths } = trace;
+    const { totals } = directory;
+    const omitted = [...trace.pathNotes.values()].reduce((sum, notes) => [sum[0] + notes.omittedCalls, sum[1] + notes.omittedNs], [0, 0]);
+    assert.deepEqual(omitted, [totals.omittedCalls, totals.omittedNs]);
+    assert.equal(trace.pathNotes.get(0)?.waitingNs ?? 0, totals.waitingNs ?? 0);
     const calls = new Float64Array(paths.count);
     const total = new Float64Array(paths.count);
     const self = new Float64Array(paths.count);

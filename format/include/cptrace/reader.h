@@ -166,6 +166,8 @@ enum cptrace_status cptrace_reader_next(struct cptrace_reader *reader, struct cp
  * CORRUPT with field and offset when the content contradicts SPEC.md 4.3; stack rules (empty pops) are checked. */
 enum cptrace_status cptrace_events_decode(const struct cptrace_block *block, struct cptrace_events *events, struct cptrace_error *error);
 void cptrace_events_free(struct cptrace_events *events);
+/* Whether an events block holds an annotation of a kind: much faster than decoding it. */
+bool cptrace_events_have(const struct cptrace_block *block, enum cptrace_annotation_kind kind);
 
 /* All that was read up to now; pointers are valid until the next call of next. */
 const struct cptrace_definitions *cptrace_reader_definitions(const struct cptrace_reader *reader);

@@ -7,7 +7,7 @@
 //
 // A *quantum* is the unit of time of the calls and late blocks. Paths and functions are in ns, exact.
 
-export const CONTRACT = 1;
+export const CONTRACT = 2;
 
 export const DIRECTORY_ID = 'cp-directory';
 export const BLOCK_ID_PREFIX = 'cp-block-'; // + block number
@@ -17,7 +17,7 @@ export const enum Category { None = 0, User = 1, Stdlib = 2, ThirdParty = 3, Bui
 export const enum Outcome { Returned = 0, Raised = 1, Unfinished = 2 }
 
 /** Bits of function flags, as in the trace format. */
-export const enum FunctionFlag { C = 1, Generator = 2, Coroutine = 4, AsyncGenerator = 8 }
+export const enum FunctionFlag { C = 1, Generator = 2, Coroutine = 4, AsyncGenerator = 8, Span = 16 }
 
 /** Columns of a `paths` block, in path order. Path 0 is the run; a parent's number is lower than its own. */
 export const enum PathColumn {
@@ -34,6 +34,27 @@ export const enum PathColumn {
   Min,
   Max,
   LastEnd, // minus the first start
+  Count,
+}
+
+/** Columns of the `pathNotes` block, by rising path number: only paths of which annotations say something. Times in ns. */
+export const enum PathNoteColumn {
+  Path, // minus the one before it
+  Waiting, // off the CPU, callees included; of path 0: all calls
+  SelfWaiting,
+  OmittedCalls, // left out when recording, right below the path; of path 0: below no call
+  OmittedTime,
+  Count,
+}
+
+/** Columns of the `notes` block, by rising call number: only embedded calls of which annotations say something. Times in quanta. */
+export const enum NoteColumn {
+  Call, // minus the one before it
+  Waiting,
+  OmittedCalls,
+  OmittedTime,
+  ArgumentBytes, // + 1; 0: not recorded
+  Text, // no numbers: the arguments, UTF-8, one after the other
   Count,
 }
 
@@ -95,7 +116,7 @@ export interface FunctionTable {
 }
 
 export interface BlockEntry {
-  kind: 'functions' | 'paths' | 'calls' | 'late';
+  kind: 'functions' | 'paths' | 'pathNotes' | 'calls' | 'late' | 'notes';
   count: number; // entries
   bytes: number; // raw
   crc: number; // CRC-32 of the raw bytes
@@ -127,10 +148,16 @@ export interface Directory {
     functions: number; // called at least once
     lanes: number;
     tasks: number;
+    marks: number;
+    counters: number;
+    waitingNs?: number; // off the CPU inside calls; absent: not recorded
+    omittedCalls: number; // left out when recording …
+    omittedNs: number; // … and the time in them
     raised: number;
     unfinished: number;
     paths: number;
   };
+  recorderCost?: { ns: number; percent: number }; // what recording cost, estimated
   lanes: string[];
   quantumNs: number;
   slowestPath: number[]; // paths from the root on

@@ -25,6 +25,12 @@ export class ColumnReader {
     return value;
   }
 
+  /** Bytes that are no numbers. */
+  take(length: number): Uint8Array {
+    if (length > this.bytes.length - this.at) throw new DecodeError(`column ${this.name} ends inside a text`);
+    return this.bytes.subarray(this.at, (this.at += length));
+  }
+
   readSigned(): number {
     return unzigzag(this.read());
   }

@@ -3,6 +3,7 @@
 import { readBlock } from '../data/blocks';
 import { decodeCalls, decodeLate, type CallBlock, type LateCall } from '../data/calls';
 import type { BlockEntry } from '../data/contract';
+import { decodeCallNotes, type CallNotes } from '../data/notes';
 import type { Trace } from './trace';
 
 const BLOCKS_KEPT = 48; // 3 M calls, about 120 MB
@@ -19,6 +20,10 @@ export interface Call {
   outcome: number;
   foldedCalls: number;
   foldedNs: number;
+  waitingNs: number;
+  omittedCalls: number;
+  omittedNs: number;
+  arguments: string | null; // null: not recorded
   hasChildren: boolean;
 }
 
@@ -38,6 +43,7 @@ export class CallStore {
   private readonly entries: { number: number; entry: BlockEntry }[];
   private readonly decoded = new Map<number, Promise<CallBlock>>();
   private late: Promise<Map<number, LateCall>> | null = null;
+  private notes: Map<number, CallNotes> | null = null;
   private readonly withChildren = new WeakMap<CallBlock, Uint8Array>();
   blocksRead = 0;
 
@@ -150,6 +156,7 @@ export class CallStore {
   private async decode(index: number): Promise<CallBlock> {
     this.late ??= this.readLate();
     const late = await this.late;
+    this.notes ??= await this.readNotes();
     const { number, entry } = this.entries[index];
     const raw = await readBlock(this.trace.source, number, entry);
     this.blocksRead++;
@@ -166,10 +173,18 @@ export class CallStore {
     return late;
   }
 
+  private async readNotes(): Promise<Map<number, CallNotes>> {
+    for (const [number, entry] of this.trace.directory.blocks.entries()) {
+      if (entry.kind === 'notes') return decodeCallNotes(await readBlock(this.trace.source, number, entry), entry.count);
+    }
+    return new Map();
+  }
+
   private describe(block: CallBlock, i: number): Call {
     const quantum = this.trace.directory.quantumNs;
     const call = block.first + i;
     const folded = block.folded.get(call);
+    const notes = this.notes?.get(call);
     return {
       call,
       path: block.path[i],
@@ -182,6 +197,10 @@ export class CallStore {
       outcome: block.outcome[i],
       foldedCalls: folded?.calls ?? 0,
       foldedNs: (folded?.quanta ?? 0) * quantum,
+      waitingNs: (notes?.waiting ?? 0) * quantum,
+      omittedCalls: notes?.omittedCalls ?? 0,
+      omittedNs: (notes?.omitted ?? 0) * quantum,
+      arguments: notes?.arguments ?? null,
       hasChildren: folded !== undefined || this.hasChildren(block, i),
     };
   }

@@ -2,6 +2,7 @@
 
 import { readBlock, type BlockSource } from '../data/blocks';
 import { CONTRACT, Category, type Directory, type FunctionTable } from '../data/contract';
+import { decodePathNotes, type PathNotes } from '../data/notes';
 import { createPathTable, decodePaths, type PathTable } from '../data/paths';
 import { DecodeError } from '../data/varint';
 
@@ -9,15 +10,18 @@ export interface Trace {
   directory: Directory;
   functions: FunctionTable;
   paths: PathTable;
+  pathNotes: ReadonlyMap<number, PathNotes>; // few paths have any
   source: BlockSource;
 }
 
 export async function loadTrace(source: BlockSource, directory: Directory): Promise<Trace> {
   if (directory.contract !== CONTRACT) throw new DecodeError(`contract ${directory.contract}, expected ${CONTRACT}`);
   let functions: FunctionTable | null = null;
+  let pathNotes = new Map<number, PathNotes>();
   const pathBlocks = directory.blocks.map((entry, number) => ({ entry, number })).filter((b) => b.entry.kind === 'paths');
   const paths = createPathTable(pathBlocks.reduce((sum, { entry }) => sum + entry.count, 0));
   for (const [number, entry] of directory.blocks.entries()) {
+    if (entry.kind === 'pathNotes') pathNotes = decodePathNotes(await readBlock(source, number, entry), entry.count);
     if (entry.kind !== 'functions') continue;
     functions = JSON.parse(new TextDecoder().decode(await readBlock(source, number, entry))) as FunctionTable;
   }
@@ -27,7 +31,7 @@ export async function loadTrace(source: BlockSource, directory: Directory): Prom
     first += entry.count;
   }
   if (!functions) throw new DecodeError('the function table is missing');
-  return { directory, functions, paths, source };
+  return { directory, functions, paths, pathNotes, source };
 }
 
 export const CATEGORIES = [

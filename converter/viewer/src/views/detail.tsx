@@ -20,6 +20,7 @@ export function Detail({ report }: { report: Report }) {
         <p class="origin path">{visibleText(functionLocation(trace, fn, false))}</p>
         {report.isSlowest(row) && <p class="on-slowest">◆ {row.call && trace.paths.calls[row.path] > 1 ? 'longest call of this step of the slowest path' : 'on the slowest path'}</p>}
       </div>
+      {row.call?.arguments != null && <Arguments text={row.call.arguments} />}
       {row.call ? <CallFacts report={report} row={row} /> : <PathFacts trace={trace} path={row.path} />}
       {fn >= 0 && <FunctionFacts trace={trace} fn={fn} />}
       {fn >= 0 && <CallList key={row.path} report={report} path={row.path} />}
@@ -33,6 +34,7 @@ function kindOf(trace: Trace, fn: number): string {
   const kinds = [
     flags & FunctionFlag.C ? 'C function' : '', flags & FunctionFlag.Generator ? 'generator' : '',
     flags & FunctionFlag.Coroutine ? 'coroutine' : '', flags & FunctionFlag.AsyncGenerator ? 'async generator' : '',
+    flags & FunctionFlag.Span ? 'span' : '',
   ].filter(Boolean);
   return [categoryLabel(trace, fn), ...kinds].join(', ');
 }
@@ -52,6 +54,24 @@ function Facts({ title, facts }: { title: string; facts: Fact[] }) {
   );
 }
 
+function Arguments({ text }: { text: string }) {
+  return <section><h3>Arguments</h3><p class="arguments">{visibleText(text) || '(none)'}</p></section>;
+}
+
+/** How running time divides, as far as it is known; running is the time on a stack. */
+function runningFacts(trace: Trace, runningNs: number, suspendedNs: number, waitingNs: number): Fact[] {
+  const facts: Fact[] = [];
+  if (suspendedNs > 0) facts.push(['running', formatNs(runningNs)], ['suspended', formatNs(suspendedNs)]);
+  if (trace.directory.totals.waitingNs === undefined) return facts;
+  facts.push(['on CPU', formatNs(Math.max(0, runningNs - waitingNs)), formatPercent(runningNs - waitingNs, runningNs)]);
+  facts.push(['waiting', formatNs(waitingNs), formatPercent(waitingNs, runningNs)]);
+  return facts;
+}
+
+function omittedFacts(calls: number, ns: number): Fact[] {
+  return calls > 0 || ns > 0 ? [['left out', `${formatCount(calls)} ${calls === 1 ? 'call' : 'calls'}, ${formatNs(ns)}`]] : [];
+}
+
 function PathFacts({ trace, path }: { trace: Trace; path: number }) {
   const { paths } = trace;
   const wall = trace.directory.totals.wallNs;
@@ -65,9 +85,9 @@ function PathFacts({ trace, path }: { trace: Trace; path: number }) {
   if (calls > 1) {
     facts.push(['min', formatNs(paths.minNs[path])], ['mean', formatNs(paths.totalNs[path] / calls)], ['max', formatNs(paths.maxNs[path])]);
   }
-  if (paths.suspendedNs[path] > 0) {
-    facts.push(['running', formatNs(paths.totalNs[path] - paths.suspendedNs[path])], ['suspended', formatNs(paths.suspendedNs[path])]);
-  }
+  const notes = trace.pathNotes.get(path);
+  facts.push(...runningFacts(trace, paths.totalNs[path] - paths.suspendedNs[path], paths.suspendedNs[path], notes?.waitingNs ?? 0));
+  facts.push(...omittedFacts(notes?.omittedCalls ?? 0, notes?.omittedNs ?? 0));
   facts.push(...outcomes(calls, paths.raised[path], paths.unfinished[path]));
   facts.push([calls > 1 ? 'first start' : 'start', `${clock.format(paths.firstStartNs[path])} ${clock.unit}`]);
   facts.push([calls > 1 ? 'last end' : 'end', `${clock.format(paths.lastEndNs[path])} ${clock.unit}`]);
@@ -96,7 +116,8 @@ function CallFacts({ report, row }: { report: Report; row: Row }) {
     ['self', formatCallNs(call.selfNs, trace.directory.quantumNs)],
     ['outcome', OUTCOMES[call.outcome] ?? ''],
   ];
-  if (call.suspendedNs > 0) facts.push(['running', formatNs(total - call.suspendedNs)], ['suspended', formatNs(call.suspendedNs)]);
+  facts.push(...runningFacts(trace, total - call.suspendedNs, call.suspendedNs, call.waitingNs));
+  facts.push(...omittedFacts(call.omittedCalls, call.omittedNs));
   if (call.foldedCalls > 0) facts.push(['not embedded', `${formatCount(call.foldedCalls)} calls, ${formatNs(call.foldedNs)}`]);
   if (trace.directory.lanes.length > 1) facts.push(['thread', visibleText(trace.directory.lanes[call.lane] ?? '')]);
   return (

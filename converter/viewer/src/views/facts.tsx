@@ -3,7 +3,7 @@ import { functionBadge, functionName } from '../model/trace';
 import type { Report } from '../state/report';
 
 export function Facts({ report }: { report: Report }) {
-  const { totals, quantumNs, lanes, labels } = report.trace.directory;
+  const { totals, quantumNs, lanes, labels, recorderCost } = report.trace.directory;
   return (
     <section aria-label="Totals">
       <dl class="facts">
@@ -11,7 +11,13 @@ export function Facts({ report }: { report: Report }) {
         <Fact label={totals.calls === 1 ? 'call' : 'calls'} value={formatCount(totals.calls)} />
         <Fact label={totals.functions === 1 ? 'function' : 'functions'} value={formatCount(totals.functions)} />
         <Fact label={lanes.length === 1 ? 'thread' : 'threads'} value={formatCount(lanes.length)} />
-        {totals.tasks > 0 && <Fact label="tasks" value={formatCount(totals.tasks)} />}
+        {totals.tasks > 0 && <Fact label={totals.tasks === 1 ? 'task' : 'tasks'} value={formatCount(totals.tasks)} />}
+        {totals.marks > 0 && <Fact label={totals.marks === 1 ? 'mark' : 'marks'} value={formatCount(totals.marks)} />}
+        {totals.waitingNs !== undefined && <Fact label="waiting" value={formatNs(totals.waitingNs)} title={WAITING} />}
+        {(totals.omittedCalls > 0 || totals.omittedNs > 0) && (
+          <Fact label="calls left out" value={`${formatCount(totals.omittedCalls)}, ${formatNs(totals.omittedNs)}`} title={OMITTED} />
+        )}
+        {recorderCost && <Fact label="recorder cost" value={`about ${recorderCost.percent} %`} title={`Estimated: ${formatNs(recorderCost.ns)}`} />}
         {totals.unfinished > 0 && <Fact label="unfinished" value={formatCount(totals.unfinished)} title={UNFINISHED} />}
         {labels.map(([key, value]) => <Fact key={key} label={visibleText(key)} value={visibleText(value)} />)}
         {totals.raised > 0 && <Fact label="raised" value={formatCount(totals.raised)} />}
@@ -25,6 +31,9 @@ export function Facts({ report }: { report: Report }) {
 }
 
 const UNFINISHED = 'Calls without a recorded end, such as generators that were never exhausted: their time counts to the end of the run';
+
+const WAITING = 'Time that calls spent off the CPU: asleep, or waiting for a lock, a file or the network; over all threads';
+const OMITTED = 'Left out by a filter when recording: they are in the total of the call around them, but not in its self time';
 
 function Fact({ label, value, title = '' }: { label: string; value: string; title?: string }) {
   return <div class="fact" title={title || `${label}: ${value}`}><dt>{label}</dt> <dd>{value}</dd></div>;

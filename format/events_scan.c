@@ -1,0 +1,19 @@
+/* Whether a block has an annotation, without decoding it: only the op column is walked, and only when it can hold one. */
+#include <string.h>
+
+#include "events_header.h"
+
+bool cptrace_events_have(const struct cptrace_block *block, enum cptrace_annotation_kind kind)
+{
+    struct events_header header;
+    if (cptrace_events_header_parse(block->content, block->content_bytes, block->offset, &header, NULL) != CPTRACE_OK)
+        return false;
+    struct cursor op = header.op;
+    if (!memchr(op.at, kind, cursor_left(&op)))
+        return false;
+    uint64_t value;
+    while (cursor_varint(&op, &value))
+        if (value == (uint64_t)kind)
+            return true;
+    return false;
+}

@@ -1,0 +1,1 @@
+cptrace dump annotated.cptrace | steady
