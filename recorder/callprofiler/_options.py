@@ -56,14 +56,14 @@ class Options:
         max_depth=None, include=(), exclude=(), min_call=None, max_bytes=None, every=None, probability=None, slower_than=None, keep=None,
         on_saved=None, html=False,
     ):  # fmt: skip
-        self.output_dir = None if output_dir is None else os.fspath(output_dir)
+        self.output_dir = _folder("output_dir", output_dir)
         self.quiet = quiet
         self.name = None if name is None else str(name)
         self.c_calls = bool(c_calls)
         self.args = bool(args)
         self.threads = bool(threads)
         self.processes = bool(processes)
-        self.labels = {str(key): str(value) for key, value in dict(labels or {}).items()}
+        self.labels = _labels(labels)
         self.max_depth = _whole_number("max_depth", max_depth, _UINT32_MAX)
         self.include = _patterns("include", include)
         self.exclude = _patterns("exclude", exclude)
@@ -152,12 +152,33 @@ def _probability(value):
     return value
 
 
+def _folder(name, value):
+    if value is not None and not isinstance(value, (str, bytes, os.PathLike)):
+        raise TypeError(f"{name} must be a path, not {value!r}")
+    return None if value is None else os.fspath(value)
+
+
+def _labels(value) -> dict[str, str]:
+    if value is None:
+        return {}
+    try:
+        return {str(key): str(text) for key, text in dict(value).items()}
+    except (TypeError, ValueError):
+        raise TypeError(f"labels must be a dict, not {value!r}") from None
+
+
 def _patterns(name, value) -> tuple[bytes, ...]:
-    patterns = (value,) if isinstance(value, (str, os.PathLike)) else tuple(value)
-    for pattern in patterns:
-        if not isinstance(pattern, (str, os.PathLike)) or not os.fspath(pattern):
-            raise TypeError(f"{name} must be a pattern of modules or files, or several, not {pattern!r}")
-    return tuple(os.fsencode(pattern) for pattern in patterns)
+    several = isinstance(value, (tuple, list, set, frozenset))
+    return tuple(_pattern(name, pattern) for pattern in (value if several else (value,)))
+
+
+def _pattern(name, value) -> bytes:
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"{name} must be a pattern of modules or files, or several, not {value!r}")
+    pattern = os.fsencode(value)
+    if not pattern or b"\0" in pattern:
+        raise ValueError(f"{name} must be a pattern of modules or files, not {value!r}")
+    return pattern
 
 
 def _callable(name, value):
