@@ -34,7 +34,7 @@ class Options:
     max_bytes: the trace stops when it is so large, and says so.
 
     Which runs are recorded, decided when they begin (the function then runs as if it were not decorated):
-    every: each Nth call of the function, beginning with the first.
+    every: each Nth call of the function, or block of that name, beginning with the first.
     probability: each call with this probability, from 0 to 1.
 
     Which runs are kept, decided when they end (the others leave no file):
@@ -102,15 +102,16 @@ class Options:
 
 
 def _every(number, probability):
-    turns = itertools.cycle([True] + [False] * (number - 1)) if number <= 4096 else None
-    if turns is not None and probability is None:
-        return turns.__next__
+    turns = itertools.cycle([True] + [False] * (number - 1)).__next__ if number <= 4096 else _turns(number)
+    if probability is None:
+        return turns
+    is_chosen = _with_probability(probability)
+    return lambda: turns() and is_chosen()
+
+
+def _turns(number):
     count = itertools.count()
-
-    def is_chosen():
-        return next(count) % number == 0 and (probability is None or random.random() < probability)
-
-    return is_chosen
+    return lambda: next(count) % number == 0
 
 
 def _with_probability(probability):
