@@ -22,6 +22,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     own, rest = _split(sys.argv[1:] if arguments is None else arguments)
     options = parser.parse_args(own)
+    try:
+        options.recording = _recording_options(options) if options.command else None
+    except (TypeError, ValueError) as error:
+        parser.error(f"run: {_as_typed(str(error))}")
     if options.command is None:
         parser.error("name a command, such as run")
     if options.module is None and not rest:
@@ -77,6 +81,12 @@ def _recording_options(options: argparse.Namespace) -> Options:
     return Options(include=options.include or (), exclude=options.exclude or (), labels=dict(options.labels or ()), **chosen)
 
 
+def _as_typed(message: str) -> str:
+    """max_depth must be … is of --max-depth here."""
+    name, space, rest = message.partition(" ")
+    return "--" + name.replace("_", "-") + space + rest
+
+
 def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Our own arguments, and the program's: all from the script on, or after `-m MODULE`, whatever they look like."""
     takes_value = ("-d", "--output-dir", "-n", "--name", "-m", "--label", "--max-depth", "--include", "--exclude", "--min-call", "--max-bytes")
@@ -94,16 +104,17 @@ def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _run_script(options: argparse.Namespace, script: str, arguments: list[str]) -> int:
-    path = os.path.join(script, "__main__.py") if os.path.isdir(script) else script
+    target = os.path.join(os.getcwd(), script)  # as python shows it
+    path = os.path.join(target, "__main__.py") if os.path.isdir(target) else target
     try:
-        with io.open_code(os.path.abspath(path)) as source:
+        with io.open_code(path) as source:
             code = compile(source.read(), path, "exec", dont_inherit=True)
     except OSError as error:
         print(f"callprofiler: error: {script}: {error.strerror}", file=sys.stderr)
         return 2
     sys.argv[:] = [script, *arguments]
-    sys.path[0:1] = [script if os.path.isdir(script) else os.path.dirname(os.path.realpath(script))]
-    name = options.name or os.path.splitext(os.path.basename(os.path.abspath(script)))[0]
+    sys.path[0:1] = [target if os.path.isdir(target) else os.path.dirname(os.path.realpath(target))]
+    name = options.name or os.path.splitext(os.path.basename(os.path.abspath(target)))[0]
     return _execute(options, name, code, _new_main(__file__=path))
 
 
@@ -135,7 +146,7 @@ def _new_main(**attributes) -> types.ModuleType:
 
 def _execute(options: argparse.Namespace, name: str, code: types.CodeType, module: types.ModuleType) -> int:
     """Runs the code. SystemExit leaves as from any program; another exception is shown without our own frames."""
-    settings = Settings(name, "script", _recording_options(options), function="<module>")
+    settings = Settings(name, "script", options.recording, function="<module>")
     recording = contextlib.nullcontext() if is_off() else _recorder.Run(settings, _recorder.CALL, True)
     try:
         with recording:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import reprlib
+import sys
 
 __all__ = ["describe"]
 
@@ -10,6 +11,7 @@ _TEXT_MAX = 500
 _VALUE_MAX = 120
 _VARIADIC = 0x04
 _KEYWORDS = 0x08
+_LOCALS_ARE_COPIED = sys.version_info < (3, 13)
 
 _short = reprlib.Repr()
 _short.maxlevel = 3
@@ -19,7 +21,17 @@ _short.maxstring = _short.maxother = _short.maxlong = _VALUE_MAX
 def describe(frame) -> bytes:
     """`a=1, b='x', *rest=(2,)` of the frame's arguments, cut at 500 characters."""
     code = frame.f_code
+    if not code.co_argcount + code.co_kwonlyargcount and not code.co_flags & (_VARIADIC | _KEYWORDS):
+        return b""
     values = frame.f_locals
+    try:
+        return _described(code, values).encode("utf-8", "replace")
+    finally:
+        if _LOCALS_ARE_COPIED:
+            values.clear()  # the frame keeps the copy: what the program deletes would live on in it
+
+
+def _described(code, values) -> str:
     parts, length = [], 0
     for prefix, name in _names(code):
         if name not in values:
@@ -30,7 +42,7 @@ def describe(frame) -> bytes:
         if length > _TEXT_MAX:
             break
     text = ", ".join(parts)
-    return (text if len(text) <= _TEXT_MAX else text[: _TEXT_MAX - 1] + "…").encode("utf-8", "replace")
+    return text if len(text) <= _TEXT_MAX else text[: _TEXT_MAX - 1] + "…"
 
 
 def _names(code):

@@ -55,9 +55,22 @@ def block(name, **options):
     `as run` gives the run: `run.path` is the trace, once it is saved.
     """
     checked = Options(**options)
-    if is_off() or (checked.sampler and not checked.sampler()):
+    if is_off() or not _is_block_chosen(str(name), checked):
         return _NothingRecorded()
     return _Run(Settings(str(name), "block", checked), _BLOCK, True)
+
+
+_BLOCK_NAMES_MAX = 4096
+_block_samplers: dict = {}  # what every= counts: the blocks of a name. Names made anew each time begin from the first again
+
+
+def _is_block_chosen(name, options):
+    if options.every is None:
+        return options.sampler is None or options.sampler()
+    key = (name, options.every, options.probability)
+    if key not in _block_samplers and len(_block_samplers) >= _BLOCK_NAMES_MAX:
+        _block_samplers.clear()
+    return _block_samplers.setdefault(key, options.sampler or (lambda: True))()
 
 
 profile.__doc__ += "\n".join(Options.__doc__.splitlines()[1:])

@@ -34,7 +34,7 @@ class Options:
     max_bytes: the trace stops when it is so large, and says so.
 
     Which runs are recorded, decided when they begin (the function then runs as if it were not decorated):
-    every: each Nth call of the function, beginning with the first.
+    every: each Nth call of the function, or block of that name, beginning with the first.
     probability: each call with this probability, from 0 to 1.
 
     Which runs are kept, decided when they end (the others leave no file):
@@ -56,14 +56,14 @@ class Options:
         max_depth=None, include=(), exclude=(), min_call=None, max_bytes=None, every=None, probability=None, slower_than=None, keep=None,
         on_saved=None, html=False,
     ):  # fmt: skip
-        self.output_dir = None if output_dir is None else os.fspath(output_dir)
+        self.output_dir = _folder("output_dir", output_dir)
         self.quiet = quiet
         self.name = None if name is None else str(name)
         self.c_calls = bool(c_calls)
         self.args = bool(args)
         self.threads = bool(threads)
         self.processes = bool(processes)
-        self.labels = {str(key): str(value) for key, value in dict(labels or {}).items()}
+        self.labels = _labels(labels)
         self.max_depth = _whole_number("max_depth", max_depth, _UINT32_MAX)
         self.include = _patterns("include", include)
         self.exclude = _patterns("exclude", exclude)
@@ -102,15 +102,16 @@ class Options:
 
 
 def _every(number, probability):
-    turns = itertools.cycle([True] + [False] * (number - 1)) if number <= 4096 else None
-    if turns is not None and probability is None:
-        return turns.__next__
+    turns = itertools.cycle([True] + [False] * (number - 1)).__next__ if number <= 4096 else _turns(number)
+    if probability is None:
+        return turns
+    is_chosen = _with_probability(probability)
+    return lambda: turns() and is_chosen()
+
+
+def _turns(number):
     count = itertools.count()
-
-    def is_chosen():
-        return next(count) % number == 0 and (probability is None or random.random() < probability)
-
-    return is_chosen
+    return lambda: next(count) % number == 0
 
 
 def _with_probability(probability):
@@ -152,12 +153,33 @@ def _probability(value):
     return value
 
 
+def _folder(name, value):
+    if value is not None and not isinstance(value, (str, bytes, os.PathLike)):
+        raise TypeError(f"{name} must be a path, not {value!r}")
+    return None if value is None else os.fspath(value)
+
+
+def _labels(value) -> dict[str, str]:
+    if value is None:
+        return {}
+    try:
+        return {str(key): str(text) for key, text in dict(value).items()}
+    except (TypeError, ValueError):
+        raise TypeError(f"labels must be a dict, not {value!r}") from None
+
+
 def _patterns(name, value) -> tuple[bytes, ...]:
-    patterns = (value,) if isinstance(value, (str, os.PathLike)) else tuple(value)
-    for pattern in patterns:
-        if not isinstance(pattern, (str, os.PathLike)) or not os.fspath(pattern):
-            raise TypeError(f"{name} must be a pattern of modules or files, or several, not {pattern!r}")
-    return tuple(os.fsencode(pattern) for pattern in patterns)
+    several = isinstance(value, (tuple, list, set, frozenset))
+    return tuple(_pattern(name, pattern) for pattern in (value if several else (value,)))
+
+
+def _pattern(name, value) -> bytes:
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"{name} must be a pattern of modules or files, or several, not {value!r}")
+    pattern = os.fsencode(value)
+    if not pattern or b"\0" in pattern:
+        raise ValueError(f"{name} must be a pattern of modules or files, not {value!r}")
+    return pattern
 
 
 def _callable(name, value):

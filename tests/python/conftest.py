@@ -1,7 +1,9 @@
 """Records small programs in processes of their own, and reads the traces back with the tools that are shipped."""
 
+import functools
 import json
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -53,25 +55,52 @@ class Recorded:
         assert len(self.traces) == 1, f"one trace expected, found {self.traces}; stderr: {self.stderr}"
         return self.traces[0]
 
+    def traces_of(self, name):
+        """Of the runs of that name, oldest first."""
+        return [trace for trace in self.traces if re.match(re.escape(name) + r"_\d{8}_\d{6}", trace.name)]
+
+    def trace_of(self, name):
+        traces = self.traces_of(name)
+        assert len(traces) == 1, f"one trace of {name} expected, found {traces} of {self.traces}; stderr: {self.stderr}"
+        return traces[0]
+
+    def tree_of(self, name):
+        return Tree(read_calls(self.trace_of(name)))
+
+
+def record_program(folder, source, env=None, arguments=(), ok=True, timeout=120):
+    (folder / "program.py").write_text(textwrap.dedent(source), encoding="utf-8")
+    process = run_process([sys.executable, "program.py", *arguments], folder, env, timeout)
+    if ok:
+        assert process.returncode == 0, process.stderr
+    return Recorded(process, folder)
+
 
 @pytest.fixture
 def record(tmp_path):
     """record(source, env={...}, ok=True): runs source as program.py in an empty folder."""
-
-    def run(source, env=None, arguments=(), ok=True, timeout=120):
-        (tmp_path / "program.py").write_text(textwrap.dedent(source), encoding="utf-8")
-        process = run_process([sys.executable, "program.py", *arguments], tmp_path, env, timeout)
-        if ok:
-            assert process.returncode == 0, process.stderr
-        return Recorded(process, tmp_path)
-
-    return run
+    return functools.partial(record_program, tmp_path)
 
 
-def read_calls(trace):
+@pytest.fixture(scope="module")
+def record_once(tmp_path_factory):
+    """The same for a program that several tests of a file look at; each has a folder of its own."""
+    return lambda source, **options: record_program(tmp_path_factory.mktemp("program"), source, **options)
+
+
+def read_lines(trace):
     process = run_process([tool("cptrace"), "calls", trace], Path(trace).parent)
     assert process.returncode == 0, process.stderr
     return [json.loads(line) for line in process.stdout.splitlines()]
+
+
+def read_calls(trace):
+    return [line for line in read_lines(trace) if "id" in line]
+
+
+def read_moments(trace):
+    """Marks and counters, in the order in which they were set."""
+    return sorted((line for line in read_lines(trace) if "id" not in line), key=lambda moment: moment["time_ns"])
 
 
 def read_info(trace):
@@ -103,7 +132,8 @@ def command(tmp_path):
 
 
 def short(call):
-    return call["function"].rpartition(".")[2]
+    """Its plain name; None for no call."""
+    return call and call["function"].rpartition(".")[2]
 
 
 class Tree:
@@ -152,6 +182,16 @@ class Tree:
             lines.append("  " * level + short(call) + ("" if call["outcome"] == "returned" else " " + call["outcome"]))
             waiting += [(level + 1, child) for child in reversed(below.get(call["id"], []))]
         return "\n".join(lines)
+
+    def python_calls(self):
+        """(name, name of the nearest Python caller or None) of each Python call, in start order: the same with and without C calls."""
+        return [(short(call), short(self.python_parent(call))) for call in self.calls if call["file"]]
+
+    def python_parent(self, call):
+        parent = self.parent(call)
+        while parent is not None and not parent["file"]:
+            parent = self.parent(parent)
+        return parent
 
 
 @pytest.fixture

@@ -118,3 +118,11 @@ def test_off_still_runs_the_program(program, command):
     run = command("callprofiler", "run", "script.py", "3", cwd=program, env={"CALLPROFILER": "0"})
     assert run.returncode == 3
     assert traces(program) == []
+
+
+@pytest.mark.parametrize("target", ["app", "app/where.py", "./app/../app/where.py"])
+def test_paths_are_as_python_shows_them(program, command, target):
+    for name in ("where.py", "__main__.py"):
+        (program / name).write_text("import sys\nprint(__file__, sys._getframe().f_code.co_filename, sys.path[0], sys.argv)\n")
+    run = command("callprofiler", "run", "-q", target, cwd=program.parent)
+    assert run.stdout == as_python(program.parent, target).stdout
