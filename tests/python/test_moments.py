@@ -376,14 +376,14 @@ def test_a_great_many_names_do_not_fill_the_memory(record):
                     pass
 
         with block("main", c_calls=False, quiet=True):
-            several(0, 70_000)
+            several(0, 66_000)
             before = peak_kib()
-            several(70_000, 100_000)
+            several(66_000, 30_000)
             print(peak_kib() - before)
         """
     )
     names = [call["function"] for call in run.tree_of("main").calls if call.get("kind") == "span"]
-    assert len(names) == 170_000
+    assert len(names) == 96_000
     assert names[:65_000] == [f"name {n}" for n in range(65_000)]
     assert "many" in names[-1] and len(set(names)) <= 65_537
     assert read_info(run.trace_of("main"))["functions"] < 65_600
