@@ -69,8 +69,9 @@ bool cptrace_lane_spans_suspend(struct run_frames *run, struct lane_stack *lane,
 
 static bool write_resume(struct lane_stack *lane, uint64_t tick, uint32_t activation)
 {
+    bool taken;
     if (lane->sieve)
-        return cptrace_sieve_resume(lane->sieve, tick, activation, activation == CPTRACE_NO_NUMBER);
+        return cptrace_sieve_resume(lane->sieve, tick, activation, activation == CPTRACE_NO_NUMBER, &taken);
     cptrace_lane_resume(lane->writer, tick, activation);
     return true;
 }

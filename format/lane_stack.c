@@ -124,10 +124,18 @@ static void adopt(struct run_frames *run, const struct lane_stack *lane, struct 
     entry->activation = entry->left_out ? CPTRACE_NO_NUMBER : cptrace_writer_adopt(run->writer, function);
 }
 
-static bool write_resume(struct lane_stack *lane, uint64_t tick, const struct frame_entry *entry)
+/* A frame that the file still has on another lane's stack (rings read in an unlucky order) becomes a call of its own here: whatever is
+ * pushed on the lane's stack must stand in the file too. */
+static bool write_resume(struct run_frames *run, struct lane_stack *lane, uint64_t tick, struct frame_entry *entry)
 {
-    if (lane->sieve)
-        return cptrace_sieve_resume(lane->sieve, tick, entry->activation, entry->left_out);
+    bool taken = true;
+    if (lane->sieve && !cptrace_sieve_resume(lane->sieve, tick, entry->activation, entry->left_out, &taken))
+        return false;
+    if (!lane->sieve)
+        taken = cptrace_lane_resume(lane->writer, tick, entry->activation);
+    if (taken)
+        return true;
+    entry->activation = cptrace_writer_adopt(run->writer, entry->function);
     cptrace_lane_resume(lane->writer, tick, entry->activation);
     return true;
 }
@@ -142,7 +150,7 @@ bool cptrace_lane_stack_resume(struct run_frames *run, struct lane_stack *lane, 
     if (!known)
         adopt(run, lane, entry, function);
     const bool left_out = entry->left_out;
-    if (!write_resume(lane, tick, entry) ||
+    if (!write_resume(run, lane, tick, entry) ||
         !cptrace_lane_stack_push(lane, (struct open_call){.function = function, .kind = OPEN_FRAME, .identity = address}))
         return false;
     if (thrown && !left_out)

@@ -296,14 +296,14 @@ void cptrace_lane_suspend(struct cptrace_lane_writer *lane, uint64_t tick)
         cptrace_writer_no_memory(lane->writer);
 }
 
-void cptrace_lane_resume(struct cptrace_lane_writer *lane, uint64_t tick, uint32_t activation)
+bool cptrace_lane_resume(struct cptrace_lane_writer *lane, uint64_t tick, uint32_t activation)
 {
     struct cptrace_writer *const writer = lane->writer;
     struct suspended_call call;
     if (!cptrace_suspended_take(&writer->suspended, activation, &call))
-        return; /* not suspended: its suspend was not seen, so it is still on a stack */
+        return false; /* not suspended: its suspend was not seen, so it is still on a stack */
     if (!event_begin(lane, tick))
-        return;
+        return false;
     if (call.start_tick == START_TICK_UNKNOWN)
         call.start_tick = lane->last_tick;
     /* Another lane's clock may be ahead by a few ticks. */
@@ -318,6 +318,7 @@ void cptrace_lane_resume(struct cptrace_lane_writer *lane, uint64_t tick, uint32
         put_operand(lane, lane->last_tick - start_tick);
     }
     push(lane, start_tick, call.function, activation);
+    return true;
 }
 
 void cptrace_lane_throw(struct cptrace_lane_writer *lane, uint64_t tick)

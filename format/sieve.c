@@ -218,14 +218,15 @@ void cptrace_sieve_suspend(struct sieve *sieve, uint64_t tick)
     cptrace_lane_suspend(sieve->writer, sieve->now);
 }
 
-bool cptrace_sieve_resume(struct sieve *sieve, uint64_t tick, uint32_t activation, bool left_out)
+bool cptrace_sieve_resume(struct sieve *sieve, uint64_t tick, uint32_t activation, bool left_out, bool *taken)
 {
     advance(sieve, tick);
+    *taken = true;
     if (left_out)
         return push_left_out(sieve, CPTRACE_NO_NUMBER);
     cptrace_sieve_commit(sieve);
     tell_omitted(sieve, top_recorded(sieve), sieve->now);
-    cptrace_lane_resume(sieve->writer, sieve->now, activation);
+    *taken = cptrace_lane_resume(sieve->writer, sieve->now, activation);
     return push(sieve, CPTRACE_NO_NUMBER, SIEVE_RECORDED);
 }
 

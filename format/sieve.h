@@ -54,7 +54,8 @@ void cptrace_sieve_end(struct sieve *sieve, uint64_t tick, bool unwound);
 /* *activation is CPTRACE_NO_NUMBER, and *left_out true, for one that is left out. Spans are left out by function only. */
 bool cptrace_sieve_start(struct sieve *sieve, uint64_t tick, uint32_t function, bool span, uint32_t *activation, bool *left_out);
 void cptrace_sieve_suspend(struct sieve *sieve, uint64_t tick);
-bool cptrace_sieve_resume(struct sieve *sieve, uint64_t tick, uint32_t activation, bool left_out);
+/* *taken: the writer knew the activation as suspended. */
+bool cptrace_sieve_resume(struct sieve *sieve, uint64_t tick, uint32_t activation, bool left_out, bool *taken);
 bool cptrace_sieve_cpu(struct sieve *sieve, uint64_t tick, uint64_t cpu_ns, uint64_t voluntary_switch_count, uint64_t slot);
 
 /* Whether a new activation of this function would be left out here. */

@@ -261,7 +261,11 @@ static void print_recorder_cost(const struct trace_facts *facts, const struct re
     struct recorder_cost cost;
     if (!recorder_cost_estimate(facts, result, &cost))
         return;
-    printf("recorder cost  about %u %%", recorder_cost_percent(&cost, result->wall_ns));
+    const unsigned percent = recorder_cost_percent(&cost, result->wall_ns);
+    if (percent)
+        printf("recorder cost  about %u %%", percent);
+    else
+        printf("recorder cost  under 1 %%");
     const char *separator = " (";
     if (cost.python_call_ns > 0) {
         printf("%s%.0f ns a Python call", separator, cost.python_call_ns);

@@ -1,4 +1,5 @@
 /* Makes the traces of the browser tests: small.cptrace, hostile.cptrace, deep.cptrace, cut.cptrace, large.cptrace (1 M calls) in a folder.
+ * annotated.cptrace has one of everything that annotations say.
  * Usage: make_traces FOLDER [calls-of-large]
  * Written with the public writer, so that the reports go the whole way: trace, replay, page. */
 #include <stdio.h>
@@ -51,14 +52,19 @@ static struct maker open_trace(const char *folder, const char *name, const char 
     return maker;
 }
 
-static void close_trace(struct maker *maker)
+static void close_trace_with(struct maker *maker, const struct cptrace_pair *end, size_t end_count)
 {
-    const struct cptrace_pair end[] = {{text("outcome"), text("returned")}};
     const struct cptrace_calibration point = {maker->tick, maker->tick, UINT64_C(1795442527123456789) + maker->tick - 1000};
-    cptrace_writer_finish(maker->writer, point, end, 1, NULL);
+    cptrace_writer_finish(maker->writer, point, end, end_count, NULL);
     cptrace_writer_free(maker->writer);
     if (fclose(maker->file))
         exit(1);
+}
+
+static void close_trace(struct maker *maker)
+{
+    const struct cptrace_pair end[] = {{text("outcome"), text("returned")}};
+    close_trace_with(maker, end, 1);
 }
 
 static uint32_t define(struct maker *maker, const char *name, const char *library, const char *path, uint32_t line, uint8_t category,
@@ -237,6 +243,38 @@ static void make_deep(const char *folder)
     close_trace(&m);
 }
 
+/* main { handler { request { sleep, of which 900 of 1000 µs off the CPU; 40 calls of 200 µs together are left out } }, query } */
+static void make_annotated(const char *folder)
+{
+    struct maker m = open_trace(folder, "annotated", "--annotated");
+    const struct program p = define_program(&m);
+    const uint32_t request = define(&m, "GET /items", "", "", 0, CPTRACE_CATEGORY_USER, CPTRACE_FUNCTION_SPAN);
+    const uint32_t handler = define(&m, "handle", "", "/srv/app/web.py", 8, CPTRACE_CATEGORY_USER, CPTRACE_FUNCTION_COROUTINE);
+    call(&m, p.main, 1000);
+    const uint32_t activation = cptrace_lane_start(m.lane, m.tick, handler);
+    cptrace_lane_arguments(m.lane, m.tick, text("self=<App>, path='/items</script><b>'"));
+    cptrace_writer_define_task(m.writer, text("Task-1"), activation, CPTRACE_NO_NUMBER);
+    const uint32_t span = cptrace_lane_start(m.lane, m.tick += 500, request);
+    cptrace_lane_cpu(m.lane, m.tick, 1000, 0);
+    call(&m, p.sleep, 1000 * 1000);
+    cptrace_lane_cpu(m.lane, m.tick, 1000 + 100 * 1000, 1);
+    leave(&m, 0);
+    cptrace_lane_mark(m.lane, m.tick, text("slept"));
+    cptrace_lane_counter(m.lane, m.tick, 3, text("queue"));
+    cptrace_lane_omitted(m.lane, m.tick += 300 * 1000, 40, 200 * 1000);
+    cptrace_lane_suspend(m.lane, m.tick);
+    cptrace_lane_suspend(m.lane, m.tick);
+    call(&m, p.get, 5000);
+    leave(&m, 0);
+    cptrace_lane_resume(m.lane, m.tick, activation);
+    cptrace_lane_resume(m.lane, m.tick, span);
+    leave(&m, 100);
+    leave(&m, 100);
+    leave(&m, 1000);
+    const struct cptrace_pair end[] = {{text("outcome"), text("returned")}, {text("cost_ns:python_call"), text("50.0")}};
+    close_trace_with(&m, end, 2);
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2) {
@@ -247,6 +285,7 @@ int main(int argc, char **argv)
     make_program(argv[1], "cut", 400, 1);
     make_hostile(argv[1]);
     make_deep(argv[1]);
+    make_annotated(argv[1]);
     make_program(argv[1], "large", argc > 2 ? strtoull(argv[2], NULL, 10) : 1000000, 0);
     return 0;
 }

@@ -130,6 +130,26 @@ test('a generator is one call with running and suspended time', () => on('small'
   assert.match(detail, /suspended200 µs/);
 }));
 
+test('annotations: the header and the details say them', () => on('annotated', {}, async (page) => {
+  const header = await page.textContent('.facts');
+  assert.match(header, /task 1/);
+  assert.match(header, /mark 1/);
+  assert.match(header, /waiting 900 µs/);
+  assert.match(header, /left out 40 calls, 200 µs/);
+  assert.match(header, /recorder cost under 1 %/);
+  await page.click('.tree-body .row:has-text("GET /items") .fn');
+  const detail = await page.textContent('.detail');
+  assert.match(detail, /user, span/);
+  assert.match(detail, /on CPU400 µs/);
+  assert.match(detail, /waiting900 µs/);
+  assert.match(detail, /left out40 calls, 200 µs/);
+  await page.click('text=Every call');
+  await settle(page);
+  await page.click('.tree-body .row:has-text("handle") .fn');
+  await page.waitForSelector('.arguments');
+  assert.equal(await page.textContent('.arguments'), "self=<App>, path='/items</script><b>'");
+}));
+
 test('categories are hidden, and the page says what that means', () => on('small', {}, async (page) => {
   await page.click('.chip.builtin');
   await settle(page);

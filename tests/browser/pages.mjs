@@ -33,7 +33,7 @@ export function makePages() {
       if (error.status !== 4) throw error; // 4: written, but the trace was cut
     }
   };
-  for (const trace of ['small', 'cut', 'hostile', 'deep', 'large']) convert(trace, trace);
+  for (const trace of ['small', 'cut', 'hostile', 'deep', 'annotated', 'large']) convert(trace, trace);
   convert('folded', 'large', ['--max-size', '1M']);
   return { folder, pages, dispose: () => rmSync(folder, { recursive: true, force: true }) };
 }

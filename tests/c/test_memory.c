@@ -3,7 +3,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
-#include "memory_file.h"
+#include "ring_bench.h"
 
 static long allocations_left = -1; /* negative: none fails */
 
@@ -102,4 +102,61 @@ Test(memory, every_allocation_of_the_reader_fails)
     }
     cr_assert_eq(status, CPTRACE_END);
     memory_file_free(&file);
+}
+
+/* Spans, tasks, text, pending calls with cpu times, and enough frames that every table grows. */
+static void fill_ring(struct ring_bench *bench)
+{
+    put_definition_as(bench, CPTRACE_RING_DEFINE, 0, "coroutine", CPTRACE_FUNCTION_COROUTINE);
+    put_definition_as(bench, CPTRACE_RING_DEFINE, 300, "span", CPTRACE_FUNCTION_SPAN);
+    put_definition_as(bench, CPTRACE_RING_DEFINE_OMITTED, 1, "hidden", 0);
+    put_definition(bench, 2, "plain");
+    for (uint64_t frame = 1; frame <= 300; frame++) {
+        put_pair(bench, CPTRACE_RING_TASK, 0, frame * 64);
+        put_pair(bench, CPTRACE_RING_START, 0, frame * 64);
+        put_text(bench, CPTRACE_RING_TASK_NAME, "Task");
+        put(bench, CPTRACE_RING_SPAN_BEGIN, 300);
+        put_text(bench, CPTRACE_RING_MARK, "a mark of more than one slot");
+        put(bench, CPTRACE_RING_SUSPEND, 0);
+        put(bench, CPTRACE_RING_CALL, frame % 2 ? 1 : 2);
+        put_pair(bench, CPTRACE_RING_CPU, frame, frame);
+    }
+}
+
+static enum cptrace_status transcode(struct cptrace_ring *ring, struct memory_file *file)
+{
+    *file = (struct memory_file){.appends_left = -1};
+    const struct cptrace_writer_options options = {.file_id = 1, .ns_per_tick_q32 = 1};
+    const struct cptrace_transcoder_options filters = {.min_call_ticks = 1000000};
+    struct cptrace_writer *const writer = cptrace_writer_create((struct cptrace_sink){append, file}, &options, NULL);
+    struct cptrace_transcoder *const transcoder = writer ? cptrace_transcoder_create(writer, &filters) : NULL;
+    enum cptrace_status status = transcoder ? CPTRACE_OK : CPTRACE_NO_MEMORY;
+    uint64_t consumed;
+    if (status == CPTRACE_OK)
+        status = cptrace_transcoder_consume_all(transcoder, &ring, 1, &consumed);
+    if (status == CPTRACE_OK) {
+        cptrace_transcoder_finish(transcoder, 1000000);
+        status = cptrace_writer_finish(writer, (struct cptrace_calibration){1000000, 1, 1}, NULL, 0, NULL);
+    }
+    cptrace_transcoder_free(transcoder);
+    cptrace_writer_free(writer);
+    return status;
+}
+
+Test(memory, every_allocation_of_the_transcoder_fails)
+{
+    struct ring_bench bench = {.ring = make_ring(0, 8192), .tick = 2000};
+    fill_ring(&bench);
+    enum cptrace_status status = CPTRACE_NO_MEMORY;
+    long n = 0;
+    for (; status == CPTRACE_NO_MEMORY; n++) {
+        struct memory_file file;
+        allocations_left = n;
+        status = transcode(bench.ring, &file);
+        allocations_left = -1;
+        memory_file_free(&file);
+    }
+    cr_expect_eq(status, CPTRACE_OK);
+    cr_expect_gt(n, 20);
+    free(bench.ring);
 }

@@ -610,6 +610,31 @@ static struct collected collect_calls(struct model *model)
     return collected;
 }
 
+/* What a lost block hides may have been events, or waiting: so no pause around it is taken for waiting. */
+Test(replay, a_lost_block_is_not_waiting)
+{
+    for (int damaged = 0; damaged < 2; ++damaged) {
+        struct model *model = begin_case(2);
+        struct cptrace_lane_writer *lane = model->lanes[0].writer;
+        cptrace_lane_cpu(lane, 100, 0, 0);
+        cptrace_lane_call(lane, 100, 0);
+        cptrace_lane_mark(lane, 200, (struct cptrace_string){"lost", 4});
+        cptrace_lane_mark(lane, 300, (struct cptrace_string){"lost", 4});
+        cptrace_lane_cpu(lane, 5000, 4000, 0);
+        cptrace_lane_return(lane, 5000);
+        model->tick = 6000;
+        close_file(model);
+        struct cptrace_block_entry blocks[4];
+        cr_assert_eq(find_blocks(model->path, blocks, 4), 3);
+        if (damaged)
+            flip_byte(model->path, blocks[1].offset + blocks[1].compressed_bytes - 2);
+        const struct collected found = collect_calls(model);
+        cr_assert_eq(found.count, 1);
+        cr_expect_eq(found.calls[0].waiting_ns, damaged ? 0 : (4900 * MODEL_NS_PER_TICK - 4000));
+        free_model(model);
+    }
+}
+
 /* A generator that is resumed on another lane at the tick of its suspend. The other lane's number is lower: order is by time and sense. */
 Test(replay, resume_at_the_tick_of_the_suspend)
 {

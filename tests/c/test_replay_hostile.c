@@ -57,9 +57,15 @@ static void write_seed(FILE *file)
     uint64_t tick = 0;
     for (uint32_t round = 0; round < 8; ++round) {
         struct cptrace_lane_writer *lane = lanes[round % 2], *other = lanes[(round + 1) % 2];
-        cptrace_lane_call(lane, tick += 3, 0);
+        cptrace_lane_cpu(lane, tick += 3, round * 50, round);
+        cptrace_lane_call(lane, tick, 0);
         const uint32_t activation = cptrace_lane_start(lane, tick += 3, 1);
+        cptrace_lane_arguments(lane, tick, (struct cptrace_string){"x=1", 3});
+        cptrace_lane_omitted(lane, tick += 3, 2, 2);
         cptrace_lane_call(lane, tick += 3, 2);
+        cptrace_lane_cpu(lane, tick += 30, round * 50 + 20, round);
+        cptrace_lane_mark(lane, tick, (struct cptrace_string){"mark", 4});
+        cptrace_lane_counter(lane, tick, 0.5, (struct cptrace_string){"n", 1});
         cptrace_lane_unwind(lane, tick += 3);
         cptrace_lane_suspend(lane, tick += 3);
         cptrace_lane_call(other, tick += 3, 3);
@@ -100,7 +106,7 @@ static void load_seed(struct seed_file *seed)
 /* Changes a few bytes, mostly behind the block's own header, where the lies are. */
 static void change_bytes(struct content *content)
 {
-    static const uint8_t values[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 16, 17, 0x7F, 0x80, 0xFF};
+    static const uint8_t values[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 16, 17, 0x7F, 0x80, 0xFF};
     for (uint32_t changes = 1 + random_below(3); changes > 0; --changes) {
         const uint32_t first = random_below(20) && content->length > 13 ? 12 : 0;
         const uint32_t at = first + random_below((uint32_t)content->length - first);
@@ -154,6 +160,7 @@ struct promises {
     bool open[HOSTILE_CALLS_MAX];
     uint64_t entered, left;
     size_t function_count, lane_count;
+    uint64_t text_bytes;
 };
 
 static int check_enter(void *context, const struct replay_call *call)
@@ -177,6 +184,20 @@ static int check_leave(void *context, const struct replay_call *call)
     cr_assert_leq(call->start_ns, call->end_ns);
     cr_assert_leq(call->running_ns, call->end_ns - call->start_ns);
     cr_assert_leq(call->self_ns, call->running_ns);
+    cr_assert_leq(call->waiting_ns, call->running_ns);
+    cr_assert_leq(call->self_waiting_ns, call->self_ns);
+    cr_assert_leq(call->omitted_ns, call->running_ns - call->self_ns);
+    promises->text_bytes += call->arguments.length;
+    return 0;
+}
+
+static int check_mark(void *context, const struct replay_mark *mark)
+{
+    struct promises *promises = context;
+    cr_assert_lt(mark->lane, promises->lane_count);
+    cr_assert(mark->call_id == REPLAY_NO_CALL || mark->call_id < promises->entered);
+    for (uint32_t i = 0; i < mark->text.length; ++i)
+        promises->text_bytes += mark->text.bytes[i] != 0; /* the sanitizer sees whether it is there */
     return 0;
 }
 
@@ -189,7 +210,7 @@ static void check_file(const char *path)
     struct promises *promises = calloc(1, sizeof *promises);
     promises->function_count = trace_facts(trace)->definitions->function_count;
     promises->lane_count = trace_facts(trace)->definitions->lane_count;
-    const struct replay_visitor visitor = {.context = promises, .enter = check_enter, .leave = check_leave};
+    const struct replay_visitor visitor = {.context = promises, .enter = check_enter, .leave = check_leave, .mark = check_mark};
     struct replay_result result;
     if (trace_replay(trace, &visitor, 1, NULL, NULL, &result, &error) == 0) {
         cr_assert_eq(promises->entered, result.call_count);

@@ -56,9 +56,15 @@ static char *write_trace(void)
     for (uint32_t lane_number = 0; lane_number < 3; ++lane_number) {
         struct cptrace_lane_writer *lane = cptrace_writer_define_lane(writer, lane_number, (struct cptrace_string){"lane", 4});
         for (uint32_t i = 0; i < 500; ++i) {
-            cptrace_lane_start(lane, ++tick, 3);
+            const uint32_t activation = cptrace_lane_start(lane, ++tick, 3);
+            if (i % 100 == 0)
+                cptrace_writer_define_task(writer, (struct cptrace_string){"task", 4}, activation, activation / 2);
+            cptrace_lane_arguments(lane, tick, (struct cptrace_string){"x=1", 3});
             cptrace_lane_suspend(lane, ++tick);
             cptrace_lane_call(lane, ++tick, i % 3);
+            cptrace_lane_cpu(lane, ++tick, i, 0);
+            cptrace_lane_arguments(lane, tick, (struct cptrace_string){"y=2", 3});
+            cptrace_lane_omitted(lane, ++tick, 1, 1);
         }
     }
     const struct cptrace_calibration end = {tick, tick * 4, tick * 4};

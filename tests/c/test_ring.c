@@ -401,3 +401,30 @@ Test(ring, a_generator_that_changes_threads_between_two_rounds_is_one_call)
     expect_matched_in_order(0);
     expect_matched_in_order(1);
 }
+
+/* The rings are read in the wrong order: what is lost is that both are one call, never the order of the stacks. */
+Test(ring, a_frame_resumed_before_its_suspend_is_read_is_a_call_of_its_own)
+{
+    static const struct cptrace_transcoder_options filters = {.min_call_ticks = 3};
+    for (int filtered = 0; filtered < 2; filtered++) {
+        struct ring_bench bench;
+        open_bench(&bench, filtered ? &filters : NULL, RING_CAPACITY);
+        struct cptrace_ring *first = bench.ring, *second = make_ring(1, RING_CAPACITY);
+        put_definition(&bench, 0, "generator");
+        put_pair(&bench, CPTRACE_RING_START, 0, 0x7000);
+        cr_assert_eq(drain(&bench), CPTRACE_OK);
+        put(&bench, CPTRACE_RING_SUSPEND, 0);
+        bench.ring = second;
+        put_definition(&bench, 0, "generator");
+        put_definition(&bench, 1, "plain");
+        put(&bench, CPTRACE_RING_CALL, 1);
+        put_pair(&bench, CPTRACE_RING_RESUME, 0, 0x7000);
+        put(&bench, CPTRACE_RING_RETURN, 0);
+        put(&bench, CPTRACE_RING_RETURN, 1);
+        cr_assert_eq(drain(&bench), CPTRACE_OK);
+        bench.ring = first;
+        cr_expect_eq(cptrace_transcoder_repaired_count(bench.transcoder), 0);
+        expect_ops(&bench, "s(o))z");
+        free(second);
+    }
+}

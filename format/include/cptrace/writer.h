@@ -6,6 +6,7 @@
 #ifndef CPTRACE_WRITER_H
 #define CPTRACE_WRITER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "cptrace/cptrace.h"
@@ -70,7 +71,7 @@ void cptrace_lane_unwind(struct cptrace_lane_writer *lane, uint64_t tick);
 uint32_t cptrace_lane_start(struct cptrace_lane_writer *lane, uint64_t tick, uint32_t function);
 uint32_t cptrace_writer_adopt(struct cptrace_writer *writer, uint32_t function);
 void cptrace_lane_suspend(struct cptrace_lane_writer *lane, uint64_t tick);
-void cptrace_lane_resume(struct cptrace_lane_writer *lane, uint64_t tick, uint32_t activation);
+bool cptrace_lane_resume(struct cptrace_lane_writer *lane, uint64_t tick, uint32_t activation); /* false: ignored, or an error */
 void cptrace_lane_throw(struct cptrace_lane_writer *lane, uint64_t tick);
 
 /* Annotations, SPEC.md 4.3; they are events like the others. cpu: what the lane's OS thread has used, and how often it gave up the CPU by

@@ -15,9 +15,9 @@ export function Facts({ report }: { report: Report }) {
         {totals.marks > 0 && <Fact label={totals.marks === 1 ? 'mark' : 'marks'} value={formatCount(totals.marks)} />}
         {totals.waitingNs !== undefined && <Fact label="waiting" value={formatNs(totals.waitingNs)} title={WAITING} />}
         {(totals.omittedCalls > 0 || totals.omittedNs > 0) && (
-          <Fact label="calls left out" value={`${formatCount(totals.omittedCalls)}, ${formatNs(totals.omittedNs)}`} title={OMITTED} />
+          <Fact label="left out" value={`${formatCount(totals.omittedCalls)} ${totals.omittedCalls === 1 ? 'call' : 'calls'}, ${formatNs(totals.omittedNs)}`} title={OMITTED} />
         )}
-        {recorderCost && <Fact label="recorder cost" value={`about ${recorderCost.percent} %`} title={`Estimated: ${formatNs(recorderCost.ns)}`} />}
+        {recorderCost && <Fact label="recorder cost" value={recorderCost.percent > 0 ? `about ${recorderCost.percent} %` : 'under 1 %'} title={`Estimated: ${formatNs(recorderCost.ns)}`} />}
         {totals.unfinished > 0 && <Fact label="unfinished" value={formatCount(totals.unfinished)} title={UNFINISHED} />}
         {labels.map(([key, value]) => <Fact key={key} label={visibleText(key)} value={visibleText(value)} />)}
         {totals.raised > 0 && <Fact label="raised" value={formatCount(totals.raised)} />}
