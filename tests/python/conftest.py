@@ -142,6 +142,9 @@ class Tree:
     def __init__(self, calls):
         self.by_id = {call["id"]: call for call in calls}
         self.calls = sorted(calls, key=lambda call: call["id"])
+        self.below = {}
+        for call in self.calls:
+            self.below.setdefault(call["parent"], []).append(call)
 
     def named(self, name):
         """By plain name: Python 3.9 and 3.10 keep no qualified names in their code objects."""
@@ -156,7 +159,7 @@ class Tree:
         return self.by_id.get(call["parent"])
 
     def children(self, call):
-        return [child for child in self.calls if child["parent"] == call["id"]]
+        return self.below.get(call["id"], [])
 
     def outline(self, call):
         """The call and all below it as nested (name, [children]), without builtins: which of them are calls of their own
