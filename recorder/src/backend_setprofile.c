@@ -97,12 +97,22 @@ struct previous_hook {
 static _Thread_local struct previous_hook previous REC_TLS_MODEL;
 static _Thread_local bool was_asked REC_TLS_MODEL; /* a run was begun on this thread */
 
+/* PyEval_SetProfile tells audit hooks, which may be Python code, which we hear of: not to be set again from there. */
+static _Thread_local bool is_setting REC_TLS_MODEL;
+
+static void set_hook(Py_tracefunc function, PyObject *object)
+{
+    is_setting = true;
+    PyEval_SetProfile(function, object);
+    is_setting = false;
+}
+
 static void put_back(void)
 {
     struct previous_hook before = previous;
     previous = (struct previous_hook){NULL, NULL};
     was_asked = false;
-    PyEval_SetProfile(before.function, before.object);
+    set_hook(before.function, before.object);
     Py_XDECREF(before.object);
 }
 
@@ -113,7 +123,8 @@ static bool is_over(void)
 {
     if (holder_count > 0)
         return false;
-    put_back();
+    if (!is_setting)
+        put_back();
     return true;
 }
 
@@ -199,10 +210,10 @@ static const char lost_hook[] = "another profiler took the interpreter's profile
 void rec_backend_hear_this_thread(void)
 {
     PyThreadState *state = PyThreadState_Get();
-    if (!is_ours(state->c_profilefunc)) {
+    if (!is_ours(state->c_profilefunc) && !is_setting) {
         previous = (struct previous_hook){state->c_profilefunc, state->c_profileobj};
         Py_XINCREF(previous.object);
-        PyEval_SetProfile(previous.function ? on_event_chained : on_event, NULL);
+        set_hook(previous.function ? on_event_chained : on_event, NULL);
     }
 }
 
@@ -251,11 +262,20 @@ static void hear_of(PyThreadState *state)
 #endif
 }
 
-/* What threading gives to sys.setprofile in a new thread: at the first event it makes room for the real hook. */
+/* What threading gives to sys.setprofile in a new thread: at the first event (which can be the call of run) it makes room for the real hook. */
 static PyObject *begin_thread(PyObject *self, PyObject *arguments)
 {
-    (void)self, (void)arguments;
-    PyEval_SetProfile(holder_count > 0 ? on_event : NULL, NULL);
+    PyFrameObject *frame;
+    const char *event;
+    PyObject *argument;
+    (void)self;
+    if (!PyArg_ParseTuple(arguments, "O!sO", &PyFrame_Type, &frame, &event, &argument))
+        return NULL;
+    set_hook(holder_count > 0 ? on_event : NULL, NULL);
+    rec_this_thread.locals_are_written_back = true; /* since this is a Python function to it */
+    if (holder_count > 0 && strcmp(event, "call") == 0)
+        on_event(NULL, frame, PyTrace_CALL, argument);
+    rec_this_thread.locals_are_written_back = false;
     Py_RETURN_NONE;
 }
 

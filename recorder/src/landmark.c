@@ -26,6 +26,8 @@ enum rec_landmark rec_landmark_of(const struct rec_function_names *names)
         return REC_LANDMARK_THREAD_START;
     if ((is(names->module, "posix") || is(names->module, "nt")) && is(name, "_exit"))
         return REC_LANDMARK_PROCESS_EXIT;
+    if (is(names->module, "threading") && ends_with(name, "start"))
+        return REC_LANDMARK_THREAD_OBJECT_START;
     if (is(names->module, "asyncio.base_events") && ends_with(name, "create_task"))
         return REC_LANDMARK_TASK_CREATE;
 #if PY_VERSION_HEX < 0x030c0000
@@ -109,39 +111,19 @@ static PyObject *new_reference(PyObject *object)
     return object;
 }
 
-/* What will be known of the new thread: the Thread object when there is one, else the function. NULL: neither. */
-static PyObject *object_of_start(PyObject *first_argument)
+/* The new thread will be known by this, whose reference is taken over: its Thread object, or the function that it runs. NULL: by nothing. */
+static void announce(struct rec_thread *thread, PyObject *object)
 {
-    if (first_argument && PyMethod_Check(first_argument) && is_thread_object(PyMethod_GET_SELF(first_argument)))
-        return new_reference(PyMethod_GET_SELF(first_argument));
-    if (first_argument && PyMethod_Check(first_argument))
-        return new_reference(PyMethod_GET_FUNCTION(first_argument));
-    if (first_argument && PyFunction_Check(first_argument))
-        return new_reference(first_argument);
-    if (first_argument)
-        return NULL;
-    PyObject *self = rec_frame_local("self"); /* the interpreter does not tell arguments: Thread.start is what calls */
-    if (self && is_thread_object(self))
-        return self;
-    Py_XDECREF(self);
-    return NULL;
-}
-
-static void announce_thread(struct rec_thread *thread, PyObject *first_argument)
-{
-    struct pending_thread *pending = calloc(1, sizeof *pending);
-    if (!pending)
+    struct pending_thread *pending = object ? calloc(1, sizeof *pending) : NULL;
+    if (!pending) {
+        Py_XDECREF(object);
         return;
+    }
+    pending->object = object;
     for (const struct rec_lane *lane = thread->lane; lane && pending->run_count < PENDING_RUNS_MAX; lane = lane->outer)
         if (lane->run->wants.threads)
             pending->run_serials[pending->run_count++] = lane->run->serial;
-    pending->object = pending->run_count ? object_of_start(first_argument) : NULL;
-    if (pending->object)
-        rec_backend_hear_all_threads();
-    else {
-        free(pending);
-        return;
-    }
+    rec_backend_hear_all_threads();
     rec_lock();
     struct pending_thread *stale = take_stale_pending();
     pending->next = pending_threads;
@@ -150,6 +132,34 @@ static void announce_thread(struct rec_thread *thread, PyObject *first_argument)
     rec_attention_count++;
     rec_unlock();
     free_pending(stale);
+}
+
+static bool wants_threads(const struct rec_thread *thread)
+{
+    const struct rec_lane *lane = thread->lane;
+    while (lane && !lane->run->wants.threads)
+        lane = lane->outer;
+    return lane != NULL;
+}
+
+/* Thread.start is called: its `self`. */
+static void announce_thread_object(struct rec_thread *thread)
+{
+    PyObject *self = wants_threads(thread) ? rec_frame_local("self") : NULL;
+    if (self && !is_thread_object(self))
+        Py_CLEAR(self);
+    announce(thread, self);
+}
+
+/* _thread.start_new_thread is called, by Thread.start (which was heard of) or by the program itself. */
+static void announce_function(struct rec_thread *thread, PyObject *function)
+{
+    if (!function || !wants_threads(thread))
+        return;
+    if (PyMethod_Check(function) && !is_thread_object(PyMethod_GET_SELF(function)))
+        function = PyMethod_GET_FUNCTION(function);
+    if (PyFunction_Check(function))
+        announce(thread, new_reference(function));
 }
 
 static bool is_me(const struct pending_thread *pending, PyObject *thread_object, PyCodeObject *code)
@@ -207,6 +217,8 @@ void rec_landmark_entered(struct rec_thread *thread, const struct rec_function *
     PyErr_Fetch(&type, &value, &traceback);
     if (function->landmark == REC_LANDMARK_TASK_CREATE)
         announce_task(thread, tick);
+    else if (function->landmark == REC_LANDMARK_THREAD_OBJECT_START)
+        announce_thread_object(thread);
     else if (function->landmark == REC_LANDMARK_POOL_SUBMIT)
         rec_backend_hear_all_threads();
     PyErr_Restore(type, value, traceback);
@@ -253,7 +265,7 @@ void rec_landmark_c_event(struct rec_thread *thread, const struct rec_function *
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
     if (function->landmark == REC_LANDMARK_THREAD_START)
-        announce_thread(thread, first_argument);
+        announce_function(thread, first_argument);
     else if (function->landmark == REC_LANDMARK_PROCESS_EXIT)
         rec_run_object_close_each("os._exit");
     PyErr_Restore(type, value, traceback);

@@ -10,7 +10,8 @@
 
 enum rec_landmark {
     REC_LANDMARK_NONE = 0,
-    REC_LANDMARK_THREAD_START, /* _thread.start_new_thread and its kin: threads=True follows it */
+    REC_LANDMARK_THREAD_OBJECT_START, /* threading.Thread.start: threads=True follows it */
+    REC_LANDMARK_THREAD_START, /* _thread.start_new_thread and its kin, called by the program itself */
     REC_LANDMARK_TASK_CREATE,  /* BaseEventLoop.create_task: who created which task */
     REC_LANDMARK_POOL_SUBMIT,  /* work for the threads of a pool: the setprofile back end has to listen there */
     REC_LANDMARK_PROCESS_EXIT, /* os._exit: no other chance to save what is recorded */

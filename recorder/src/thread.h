@@ -27,6 +27,7 @@ struct rec_thread {
     struct rec_lane *lanes; /* all that it has, on or off */
     atomic_bool has_closed_lanes; /* some of them belong to runs that are over */
     bool is_known;                /* its end is watched */
+    bool locals_are_written_back; /* the interpreter will, when this event is over: nobody may touch a frame's locals */
 };
 
 /* Thread-local access without a call into the loader, where the C library keeps room for it. */

@@ -39,6 +39,11 @@ def run_process(command, cwd, env=None, timeout=120):
     )
 
 
+def run_name(trace):
+    """The name of the run that a trace file is named after."""
+    return re.sub(r"_\d{8}_\d{6}(_\d+)?\.cptrace$", "", Path(trace).name)
+
+
 class Recorded:
     """A finished program and the traces that it left."""
 

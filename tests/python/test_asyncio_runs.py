@@ -1,6 +1,6 @@
 """Runs that are suspended: whose work is whose, and how long each was running and waiting."""
 
-from conftest import Tree, read_calls, read_info
+from conftest import Tree, read_calls, read_info, run_name
 
 HUNDRED = """
     import asyncio
@@ -166,7 +166,7 @@ ENDINGS = """
 def test_runs_that_do_not_return(record):
     run = record(ENDINGS)
     assert run.stderr == ""
-    stories = {trace.name.rpartition("_2")[0]: Tree(read_calls(trace)).story() for trace in run.traces}
+    stories = {run_name(trace): Tree(read_calls(trace)).story() for trace in run.traces}
     left = "work raised\n  inner raised\n    cleanup"
     assert stories == {"cancelled": left, "timed_out": left, "closed": left, "failed": "fails raised"}
     assert all(read_info(trace)["complete"] for trace in run.traces)

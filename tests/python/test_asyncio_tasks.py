@@ -255,8 +255,8 @@ PROGRAMS.add(
     child
     done
     later
-    in_thread  # since 3.12
-      inside  # since 3.12
+    in_thread
+      inside
     """,
 )
 

@@ -5,7 +5,7 @@ import textwrap
 
 import pytest
 
-from conftest import Tree, read_calls, run_process
+from conftest import Tree, read_calls, run_name, run_process
 
 BLOCKS = """
     import asyncio, callprofiler
@@ -64,7 +64,7 @@ def blocks(tmp_path_factory):
     (folder / "program.py").write_text(textwrap.dedent(BLOCKS))
     process = run_process([sys.executable, "program.py"], folder)
     assert (process.returncode, process.stderr) == (0, "")
-    return {trace.name.rpartition("_2")[0]: Tree(read_calls(trace)) for trace in (folder / ".profile").iterdir()}
+    return {run_name(trace): Tree(read_calls(trace)) for trace in (folder / ".profile").iterdir()}
 
 
 # The first time the recorder has not met the code in which the block begins: it began before. Nothing else differs.
@@ -237,7 +237,7 @@ IN_PLAIN_CODE = """
 
 def test_blocks_that_begin_and_end_in_other_frames(record):
     run = record(IN_PLAIN_CODE)
-    stories = {trace.name.rpartition("_2")[0]: Tree(read_calls(trace)).story() for trace in run.traces}
+    stories = {run_name(trace): Tree(read_calls(trace)).story() for trace in run.traces}
     assert stories == {
         "inner": "recursive\n  leaf\n  recursive\n    leaf\n    leaf",
         "loose": "leaf\nbetween\n  leaf\nleaves unfinished\n  leaves unfinished\n    leaves unfinished\n      leaf",

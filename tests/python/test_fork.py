@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from conftest import Tree, read_calls, read_info
+from conftest import Tree, read_calls, read_info, run_name
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 
@@ -133,7 +133,7 @@ FORK_BESIDE_THREADS = """
 def test_forks_while_other_threads_record(record):
     run = record(FORK_BESIDE_THREADS)
     assert "RuntimeWarning" not in run.stderr and "[callprofiler]" not in run.stderr
-    counts = {trace.name.rpartition("_2")[0]: len(Tree(read_calls(trace)).named("leaf")) for trace in run.traces}
+    counts = {run_name(trace): len(Tree(read_calls(trace)).named("leaf")) for trace in run.traces}
     assert counts == {"work0": 50_000, "work1": 50_001, "fork_often": 0}
     assert all(read_info(trace)["complete"] for trace in run.traces)
 
@@ -203,7 +203,7 @@ EXECUTOR = """
 def test_an_executor_and_subprocesses(record):
     run = record(EXECUTOR)
     assert run.stderr == ""
-    stories = {trace.name.rpartition("_2")[0]: Tree(read_calls(trace)).story(module="__main__") for trace in run.traces}
+    stories = {run_name(trace): Tree(read_calls(trace)).story(module="__main__") for trace in run.traces}
     assert stories == {"main": "main\n  of_parent\n  of_parent", "nested": "nested\n  in_worker"}
 
 

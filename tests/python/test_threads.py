@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from conftest import Tree, read_calls, read_info
+from conftest import Tree, read_calls, read_info, run_name
 
 AT_ONCE = """
     import sys, threading
@@ -174,7 +174,7 @@ STARTED_ELSEWHERE = """
 def test_a_thread_that_began_a_run_ends_before_it(record):
     run = record(STARTED_ELSEWHERE)
     assert run.stderr == ""
-    stories = {trace.name.rpartition("_2")[0]: Tree(read_calls(trace)).story() for trace in run.traces}
+    stories = {run_name(trace): Tree(read_calls(trace)).story() for trace in run.traces}
     assert stories == {"first": "steps\n  leaf\n  leaf", "second": "work\n  leaf"}
 
 
@@ -219,7 +219,7 @@ def test_a_thread_that_outlives_the_run(record):
     """What it does after the end of the run is in no file, and harms none."""
     run = record(OUTLIVES)
     assert run.stderr == ""
-    stories = {trace.name.rpartition("_2")[0]: Tree(read_calls(trace)).story() for trace in run.traces}
+    stories = {run_name(trace): Tree(read_calls(trace)).story() for trace in run.traces}
     assert stories == {"main": "main\nin_thread unfinished\n  early", "after": "after"}
     assert all(read_info(trace)["complete"] for trace in run.traces)
 
@@ -303,7 +303,6 @@ MANY_LANES = """
 """
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="PyEval_SetProfile hears only of the threads on which a run was started")
 def test_a_pool_that_works_in_the_context_of_the_run(record, tree):
     found = tree(record(MANY_LANES).trace)
     jobs = found.named("job")
@@ -344,7 +343,6 @@ GENERATORS_IN_MANY_LANES = """
 """
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="PyEval_SetProfile hears only of the threads on which a run was started")
 def test_generators_of_many_threads_do_not_mix(record, tree):
     """Their frames lie at the same addresses in turn, and the rings of their threads are emptied in any order."""
     run = record(GENERATORS_IN_MANY_LANES)
