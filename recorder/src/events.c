@@ -29,11 +29,12 @@ static void enter_resumable(struct rec_thread *thread, struct rec_function *func
         else
             wants_arguments |= rec_lane_put_unusual(lane, function, tick, op, frame);
         if (function->is_coroutine)
-            starts_task |= lane->coroutine_depth++ == 0 && op == CPTRACE_RING_START;
+            starts_task |= lane->coroutine_depth++ == 0;
     }
     /* These run code of others, after which a run may have ended: no lane is kept over them. */
-    if (starts_task)
-        rec_landmark_task_started(thread, tick);
+    const bool is_eager = frame == thread->announced_frame;
+    if (op == CPTRACE_RING_START && (starts_task || is_eager))
+        rec_landmark_task_started(thread, tick, is_eager);
     if (wants_arguments)
         rec_arguments_put(thread, function, tick);
 }

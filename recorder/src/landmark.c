@@ -207,6 +207,7 @@ static void announce_task(struct rec_thread *thread, uint64_t tick)
     PyObject *coroutine = rec_frame_local("coro");
     const void *frame = coroutine ? rec_frame_of_generator(coroutine) : NULL;
     Py_XDECREF(coroutine);
+    thread->announced_frame = frame;
     for (struct rec_lane *lane = thread->lane; frame && lane; lane = lane->outer)
         rec_lane_put_frame(lane, tick, CPTRACE_RING_TASK, frame);
 }
@@ -237,10 +238,11 @@ static PyObject *current_task(void)
     return task;
 }
 
-void rec_landmark_task_started(struct rec_thread *thread, uint64_t tick)
+void rec_landmark_task_started(struct rec_thread *thread, uint64_t tick, bool is_eager)
 {
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
+    thread->announced_frame = NULL;
     rec_thread_mute(thread);
     PyObject *task = current_task();
     PyObject *name = task && task != Py_None ? PyObject_CallMethod(task, "get_name", NULL) : NULL;
@@ -248,7 +250,7 @@ void rec_landmark_task_started(struct rec_thread *thread, uint64_t tick)
     const char *text = name && PyUnicode_Check(name) ? PyUnicode_AsUTF8AndSize(name, &length) : NULL;
     rec_thread_unmute(thread);
     for (struct rec_lane *lane = thread->lane; text && lane; lane = lane->outer)
-        if (lane->coroutine_depth == 1)
+        if (is_eager || lane->coroutine_depth == 1)
             rec_lane_put_bytes(lane, tick, CPTRACE_RING_TASK_NAME, text, (uint64_t)length);
     Py_XDECREF(name);
     Py_XDECREF(task);

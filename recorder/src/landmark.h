@@ -26,8 +26,9 @@ void rec_landmark_entered(struct rec_thread *thread, const struct rec_function *
 void rec_landmark_c_event(struct rec_thread *thread, const struct rec_function *function, enum cptrace_ring_op op,
                           PyObject *first_argument);
 
-/* The root coroutine of a task has just started: names the task, where asyncio knows it, on the lanes on which nothing else is awaited. */
-void rec_landmark_task_started(struct rec_thread *thread, uint64_t tick);
+/* The root coroutine of a task has just started: names the task, where asyncio knows it, on the lanes on which no other coroutine runs; on all
+ * when it is eager: it starts within the one that created it. */
+void rec_landmark_task_started(struct rec_thread *thread, uint64_t tick, bool is_eager);
 
 /* ---- threads that runs started, and that have not come up yet ---- */
 

@@ -24,6 +24,7 @@ struct rec_thread {
     struct rec_callable_cache *callables; /* in front of the table of C callables */
     const void *context; /* the context that was looked at last, and its version */
     uint64_t context_version;
+    const void *announced_frame; /* of the coroutine that the task that was created last will run: an eager one starts within its creator */
     struct rec_lane *lanes; /* all that it has, on or off */
     atomic_bool has_closed_lanes; /* some of them belong to runs that are over */
     bool is_known;                /* its end is watched */
