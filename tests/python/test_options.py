@@ -131,6 +131,29 @@ def test_labels(record):
     assert labels("inner") == ({"mine": "yes"}, {"innermost": "inner", "by_run": "inner too"})
 
 
+def test_labels_that_are_no_utf8_do_no_harm(record):
+    run = record(
+        """
+        import callprofiler
+        from callprofiler import block
+
+        for number, (key, value) in enumerate((("key", "\\udc80"), ("\\udc80", "value"), ("nul\\0", "nul\\0"), ("", ""))):
+            with block("run%d" % number, quiet=True, labels={key: value}) as run:
+                callprofiler.label("before", "b")
+                try:
+                    callprofiler.label(key, value)
+                except UnicodeEncodeError:
+                    pass
+                callprofiler.label("after", "a")
+        print("done")
+        """
+    )
+    assert run.stdout == "done\n"
+    for number in range(4):
+        end = read_info(run.trace_of(f"run{number}"))["end"]
+        assert end["label:before"] == "b" and end["label:after"] == "a" and end["outcome"] == "returned"
+
+
 def test_on_saved(record):
     run = record(
         """
