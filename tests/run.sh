@@ -10,7 +10,7 @@ source tools/requirements.sh
 LOGS=build/test-logs
 REPORTS=build/test-reports
 ALL_PYTHONS='3.9 3.10 3.11 3.12 3.13 3.13t 3.14 3.15'
-PYTHON_PACKAGES='pytest markdown-it-py'
+PYTHON_PACKAGES='pytest markdown-it-py numpy uvloop coverage'
 
 usage() {
   sed -n '2,5s/^# \{0,1\}//p' tests/run.sh

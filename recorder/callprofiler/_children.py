@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 
-__all__ = ["VARIABLE", "follow", "unfollow", "told"]
+from . import _recorder
+
+__all__ = ["VARIABLE", "finish_with_multiprocessing", "follow", "told", "unfollow"]
 
 VARIABLE = "CALLPROFILER_PARENT"
 
@@ -53,6 +56,20 @@ def _described(settings, run_id: str) -> str:
             "max_bytes": options.max_bytes,
         }
     )
+
+
+_prepared_process = 0
+
+
+def finish_with_multiprocessing() -> None:
+    """A process of multiprocessing ends by `os._exit`, after its finalizers: runs that are open then are saved among them."""
+    global _prepared_process
+    if _prepared_process == os.getpid():
+        return
+    _prepared_process = os.getpid()
+    process, util = sys.modules.get("multiprocessing.process"), sys.modules.get("multiprocessing.util")
+    if process is not None and util is not None and process.parent_process() is not None:
+        util.Finalize(None, _recorder.close_all, exitpriority=-100)
 
 
 def told(text: str) -> dict:

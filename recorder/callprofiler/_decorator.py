@@ -6,6 +6,7 @@ import atexit
 import functools
 import inspect
 import os
+import types
 
 from . import _classification as _classification  # configures the recorder
 from . import _recorder
@@ -15,7 +16,7 @@ from ._settings import Settings
 __all__ = ["block", "profile"]
 
 _Run = _recorder.Run
-_is_recording = _recorder.is_recording
+_quietly = _recorder.quietly
 _CALL, _DRIVEN, _BLOCK = _recorder.CALL, _recorder.DRIVEN, _recorder.BLOCK
 
 atexit.register(_recorder.close_all)
@@ -33,19 +34,23 @@ def profile(function=None, **options):
     Works on functions, methods, static and class methods, coroutine functions, generators and async generators; each stays what it is.
     A recursive call within a run belongs to that run.
     """
+    return _quietly(_profile, function, options)
+
+
+def _profile(function, options):
+    checked = Options(**options)  # tells of a mistake here, where it was made
     if function is None:
-        Options(**options)  # tells of a mistake here, where it was made
         return functools.partial(profile, **options)
-    checked = Options(**options)
     if is_off():
         return function
     if isinstance(function, (staticmethod, classmethod)):
-        return type(function)(profile(function.__func__, **options))
+        return type(function)(_profile(function.__func__, options))
     if not callable(function) or isinstance(function, type):
         raise TypeError(f"@profile needs a function, not {function!r}")
     shown = getattr(function, "__qualname__", None) or type(function).__qualname__
     settings = Settings(checked.name or getattr(function, "__name__", None) or shown, "function", checked, function=shown)
-    return functools.wraps(function)(_wrapper_for(function)(function, _is_passed_over(settings), settings))
+    wrapper = _wrapper_for(function)(function, checked.gate(settings).passes_over, settings)
+    return functools.wraps(function)(wrapper)
 
 
 def block(name, **options):
@@ -53,23 +58,27 @@ def block(name, **options):
 
     `as run` gives the run: `run.path` is the trace, once it is saved.
     """
-    checked = Options(**options)
-    if is_off() or not _is_block_chosen(str(name), checked):
+    return _quietly(_block, name, options)
+
+
+def _block(name, options):
+    name, checked = str(name), Options(**options)
+    if is_off() or not _is_block_chosen(name, checked):
         return _NothingRecorded()
-    return _Run(Settings(str(name), "block", checked), _BLOCK, True)
+    return _Run(Settings(name, "block", checked), _BLOCK, True)
 
 
 _BLOCK_NAMES_MAX = 4096
-_block_samplers: dict = {}  # what every= counts: the blocks of a name. Names made anew each time begin from the first again
+_block_gates: dict = {}  # what every= counts: the blocks of a name. Names made anew each time begin from the first again
 
 
 def _is_block_chosen(name, options):
-    if options.every is None:
-        return options.sampler is None or options.sampler()
+    if options.every is None and options.probability is None:
+        return True
     key = (name, options.every, options.probability)
-    if key not in _block_samplers and len(_block_samplers) >= _BLOCK_NAMES_MAX:
-        _block_samplers.clear()
-    return _block_samplers.setdefault(key, options.sampler or (lambda: True))()
+    if key not in _block_gates and len(_block_gates) >= _BLOCK_NAMES_MAX:
+        _block_gates.clear()
+    return not _block_gates.setdefault(key, options.gate(None)).passes_over()
 
 
 profile.__doc__ += "\n".join(Options.__doc__.splitlines()[1:])
@@ -91,27 +100,20 @@ class _NothingRecorded:
         return None
 
 
-def _is_passed_over(settings):
-    """A function that says whether the call that begins now starts no run: one is on already, or this call is not in the sample."""
-    is_chosen = settings.options.sampler
-    if is_chosen is None:
-        return functools.partial(_is_recording, settings)
-    return lambda: not is_chosen() or _is_recording(settings)
-
-
 def _wrapper_for(function):
     if inspect.iscoroutinefunction(function):
         return _wrap_coroutine_function
     if inspect.isasyncgenfunction(function):
         return _wrap_async_generator_function
     if inspect.isgeneratorfunction(function):
-        return _wrap_generator_function
+        is_coroutine = function.__code__.co_flags & inspect.CO_ITERABLE_COROUTINE if hasattr(function, "__code__") else False
+        return _wrap_generator_coroutine if is_coroutine else _wrap_generator_function
     return _wrap_function
 
 
-def _wrap_function(function, is_passed_over, settings):
+def _wrap_function(function, passes_over, settings):
     def wrapper(*args, **kwargs):
-        if is_passed_over():
+        if passes_over():
             return function(*args, **kwargs)
         with _Run(settings, _CALL, True):
             return function(*args, **kwargs)
@@ -119,9 +121,9 @@ def _wrap_function(function, is_passed_over, settings):
     return wrapper
 
 
-def _wrap_coroutine_function(function, is_passed_over, settings):
+def _wrap_coroutine_function(function, passes_over, settings):
     async def wrapper(*args, **kwargs):
-        if is_passed_over():
+        if passes_over():
             return await function(*args, **kwargs)
         with _Run(settings, _DRIVEN, True) as run:
             return await run.drive(function(*args, **kwargs))
@@ -129,9 +131,9 @@ def _wrap_coroutine_function(function, is_passed_over, settings):
     return wrapper
 
 
-def _wrap_generator_function(function, is_passed_over, settings):
+def _wrap_generator_function(function, passes_over, settings):
     def wrapper(*args, **kwargs):
-        if is_passed_over():
+        if passes_over():
             return (yield from function(*args, **kwargs))
         with _Run(settings, _DRIVEN, False) as run:
             return (yield from run.drive(function(*args, **kwargs)))
@@ -139,10 +141,15 @@ def _wrap_generator_function(function, is_passed_over, settings):
     return wrapper
 
 
-def _wrap_async_generator_function(function, is_passed_over, settings):
+def _wrap_generator_coroutine(function, passes_over, settings):
+    """Of `types.coroutine`: it can be awaited."""
+    return types.coroutine(_wrap_generator_function(function, passes_over, settings))
+
+
+def _wrap_async_generator_function(function, passes_over, settings):
     async def wrapper(*args, **kwargs):
         generator = function(*args, **kwargs)
-        run = _NothingDriven() if is_passed_over() else _Run(settings, _DRIVEN, False)
+        run = _NothingDriven() if passes_over() else _Run(settings, _DRIVEN, False)
         with run:
             step = generator.asend(None)
             while True:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import os
-import random
+
+from . import _recorder
 
 __all__ = ["Options"]
 
@@ -91,32 +91,9 @@ class Options:
             self.exclude,
         )
 
-    @property
-    def sampler(self):
-        """A function that says whether the run that would begin now is to be recorded; None: all are."""
-        if self.every is not None and self.every > 1:
-            return _every(self.every, self.probability)
-        if self.probability is not None and self.probability < 1:
-            return _with_probability(self.probability)
-        return None
-
-
-def _every(number, probability):
-    turns = itertools.cycle([True] + [False] * (number - 1)).__next__ if number <= 4096 else _turns(number)
-    if probability is None:
-        return turns
-    is_chosen = _with_probability(probability)
-    return lambda: turns() and is_chosen()
-
-
-def _turns(number):
-    count = itertools.count()
-    return lambda: next(count) % number == 0
-
-
-def _with_probability(probability):
-    chance = random.Random().random  # of our own: the program's random numbers stay what they were
-    return lambda: chance() < probability
+    def gate(self, settings):
+        """What decides, call by call, whether a run begins."""
+        return _recorder.Gate(settings, self.every or 1, 1.0 if self.probability is None else float(self.probability))
 
 
 def _whole_number(name, value, limit):

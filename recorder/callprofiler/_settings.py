@@ -65,6 +65,7 @@ class Settings:
 
     def begin(self) -> tuple[bytes, bytes, list[tuple[bytes, bytes]], tuple]:
         """Folder, file name and info pairs of a run that starts now, and what it wants. Called by the recorder."""
+        _children.finish_with_multiprocessing()
         if self._constant_info is None:
             self._constant_info = self._facts() + _process_facts()
         folder = self.options.output_dir or os.environ.get("CALLPROFILER_DIR") or DEFAULT_DIRECTORY

@@ -1,5 +1,6 @@
 #include "adopt.h"
 
+#include "frame.h"
 #include "landmark.h"
 #include "run.h"
 #include "run_object.h"
@@ -7,22 +8,19 @@
 _Atomic unsigned rec_attention_count;
 PyObject *rec_run_variable;
 
-#define NESTED_MAX 16
-
-/* The run is its home context's own business (its frames switch it on and off), except for a block whose frame goes on. */
-static bool belongs_here(const struct rec_run_object *object, const PyThreadState *state, const void *frame)
+/* The run is its home context's own business (its frames switch it on and off), except for a block whose frame goes on, or what that waits
+ * for: an exception that is thrown in goes to the innermost coroutine first. */
+static bool belongs_here(const struct rec_run_object *object, const PyThreadState *state)
 {
-    return object->home_context != state->context || (object->frame && object->frame == frame);
+    return object->home_context != state->context || (object->frame && rec_frame_is_on_stack(object->frame));
 }
 
-void rec_switch_on_for_frame(struct rec_thread *thread, struct rec_run *run, const void *frame)
+bool rec_switch_on_for_frame(struct rec_thread *thread, struct rec_run *run, const void *frame)
 {
     struct rec_lane *lane = rec_run_lane(run, thread);
-    if (!lane)
-        return;
-    rec_thread_switch_on(thread, lane);
-    lane->ends_with_root = true;
-    lane->root_frame = frame;
+    if (lane)
+        rec_thread_switch_on(thread, lane, frame);
+    return lane != NULL;
 }
 
 static struct rec_run_object *run_of_context(void)
@@ -34,6 +32,20 @@ static struct rec_run_object *run_of_context(void)
     }
     Py_XDECREF(value); /* the context keeps it alive while we look */
     return value && rec_run_object_check(value) ? (struct rec_run_object *)value : NULL;
+}
+
+static struct rec_run_object *outermost_that_is_off(const struct rec_thread *thread, struct rec_run_object *innermost,
+                                                    const PyThreadState *state, bool *has_open_run)
+{
+    struct rec_run_object *found = NULL;
+    for (struct rec_run_object *at = innermost; at; at = at->parent) {
+        if (!at->run || !at->run->is_open)
+            continue;
+        *has_open_run = true;
+        if (belongs_here(at, state) && !rec_thread_is_recording(thread, at->run))
+            found = at;
+    }
+    return found;
 }
 
 struct rec_lane *rec_adopt(struct rec_thread *thread, PyCodeObject *code)
@@ -53,19 +65,11 @@ struct rec_lane *rec_adopt(struct rec_thread *thread, PyCodeObject *code)
     PyErr_Fetch(&type, &error, &traceback);
     struct rec_run_object *innermost = run_of_context();
     PyErr_Restore(type, error, traceback);
-    const void *frame = rec_current_frame();
-    struct rec_run_object *runs[NESTED_MAX];
-    size_t count = 0;
+    const void *frame = rec_frame_current();
     bool has_open_run = false;
-    for (struct rec_run_object *at = innermost; at; at = at->parent) {
-        if (!at->run || !at->run->is_open)
-            continue;
-        has_open_run = true;
-        if (count < NESTED_MAX && belongs_here(at, state, frame) && !rec_thread_is_recording(thread, at->run))
-            runs[count++] = at;
-    }
-    while (count > 0) /* outermost first */
-        rec_switch_on_for_frame(thread, runs[--count]->run, frame);
+    for (struct rec_run_object *found; (found = outermost_that_is_off(thread, innermost, state, &has_open_run));)
+        if (!rec_switch_on_for_frame(thread, found->run, frame))
+            break;
     if (!has_open_run) {
         thread->context = state->context;
         thread->context_version = state->context_ver;

@@ -18,6 +18,8 @@ static PyObject *describe(PyObject *frame)
 
 void rec_arguments_put(struct rec_thread *thread, const struct rec_function *function, uint64_t tick)
 {
+    if (thread->locals_are_written_back)
+        return;
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
     rec_thread_mute(thread);
@@ -29,6 +31,8 @@ void rec_arguments_put(struct rec_thread *thread, const struct rec_function *fun
             if (rec_lane_treatment(lane, function) == REC_WITH_ARGUMENTS)
                 rec_lane_put_bytes(lane, tick, CPTRACE_RING_ARGUMENTS, PyBytes_AS_STRING(text), (uint64_t)PyBytes_GET_SIZE(text));
     Py_XDECREF(text);
+    if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_KeyboardInterrupt))
+        PyErr_SetInterrupt(); /* Ctrl-C is the program's: it comes again, a moment later */
     PyErr_Clear();
     PyErr_Restore(type, value, traceback);
 }

@@ -13,6 +13,9 @@ int rec_backend_start(void); /* once per process; -1 with an exception */
 int rec_backend_hold(struct rec_thread *thread, bool c_calls);
 void rec_backend_release(struct rec_thread *thread, bool c_calls);
 
+/* A run goes on, on a thread that it may not have begun on. */
+void rec_backend_hear_this_thread(void);
+
 /* A run hands work to other threads. setprofile hears only of threads on which a run began, until this is called. */
 void rec_backend_hear_all_threads(void);
 

@@ -11,24 +11,103 @@ const char *const rec_backend_name = "monitoring";
 
 /* ---- the hooks: args are (code, offset), then what the event adds ---- */
 
-#define HOOK(name, action)                                                                                                                 \
-    static PyObject *name(PyObject *self, PyObject *const *args, size_t count, PyObject *keywords)                                         \
-    {                                                                                                                                      \
-        (void)self, (void)count, (void)keywords;                                                                                           \
-        struct rec_thread *thread = &rec_this_thread;                                                                                      \
-        action;                                                                                                                            \
-        return Py_None; /* immortal */                                                                                                     \
-    }
+#define HOOK(name) static PyObject *name(PyObject *self, PyObject *const *args, size_t count, PyObject *keywords)
+#define SLOW __attribute__((noinline, cold))
 
-HOOK(on_py_start, rec_enter(thread, (PyCodeObject *)args[0], CPTRACE_RING_CALL))
-HOOK(on_py_resume, rec_enter(thread, (PyCodeObject *)args[0], CPTRACE_RING_RESUME))
-HOOK(on_py_throw, rec_enter(thread, (PyCodeObject *)args[0], CPTRACE_RING_THROW))
-HOOK(on_py_return, rec_leave(thread, (PyCodeObject *)args[0], CPTRACE_RING_RETURN))
-HOOK(on_py_yield, rec_leave(thread, (PyCodeObject *)args[0], CPTRACE_RING_SUSPEND))
-HOOK(on_py_unwind, rec_leave(thread, (PyCodeObject *)args[0], CPTRACE_RING_UNWIND))
-HOOK(on_call, rec_c_event(thread, args[2], CPTRACE_RING_CALL, args[3]))
-HOOK(on_c_return, rec_c_event(thread, args[2], CPTRACE_RING_RETURN, NULL))
-HOOK(on_c_raise, rec_c_event(thread, args[2], CPTRACE_RING_UNWIND, NULL))
+/* Leaves the fast path without having touched the stack: a tail call. */
+SLOW static PyObject *enter(struct rec_thread *thread, PyObject *code, enum cptrace_ring_op op)
+{
+    rec_enter(thread, (PyCodeObject *)code, op);
+    return Py_None; /* immortal */
+}
+
+SLOW static PyObject *leave(struct rec_thread *thread, PyObject *code, enum cptrace_ring_op op)
+{
+    rec_leave(thread, (PyCodeObject *)code, op);
+    return Py_None;
+}
+
+SLOW static PyObject *c_event(struct rec_thread *thread, PyObject *callable, enum cptrace_ring_op op, PyObject *first_argument)
+{
+    rec_c_event(thread, callable, op, first_argument);
+    return Py_None;
+}
+
+HOOK(on_py_start)
+{
+    (void)self, (void)count, (void)keywords;
+    struct rec_thread *thread = &rec_this_thread;
+    if (rec_code_event_fast(thread->enter_lane, (PyCodeObject *)args[0], CPTRACE_RING_CALL))
+        return Py_None;
+    return enter(thread, args[0], CPTRACE_RING_CALL);
+}
+
+HOOK(on_py_return)
+{
+    (void)self, (void)count, (void)keywords;
+    struct rec_thread *thread = &rec_this_thread;
+    if (rec_code_event_fast(thread->leave_lane, (PyCodeObject *)args[0], CPTRACE_RING_RETURN))
+        return Py_None;
+    return leave(thread, args[0], CPTRACE_RING_RETURN);
+}
+
+HOOK(on_py_resume)
+{
+    (void)self, (void)count, (void)keywords;
+    return enter(&rec_this_thread, args[0], CPTRACE_RING_RESUME);
+}
+
+HOOK(on_py_throw)
+{
+    (void)self, (void)count, (void)keywords;
+    return enter(&rec_this_thread, args[0], CPTRACE_RING_THROW);
+}
+
+HOOK(on_py_yield)
+{
+    (void)self, (void)count, (void)keywords;
+    return leave(&rec_this_thread, args[0], CPTRACE_RING_SUSPEND);
+}
+
+/* From 3.13 on, an exception that a signal handler raises as a function begins comes before PY_START. */
+static bool is_before_start(PyCodeObject *code, PyObject *offset)
+{
+    return PY_VERSION_HEX >= 0x030d0000 && !(code->co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR)) &&
+           PyLong_AsLong(offset) == code->_co_firsttraceable * 2L; /* in code units of two bytes */
+}
+
+HOOK(on_py_unwind)
+{
+    (void)self, (void)count, (void)keywords;
+    if (is_before_start((PyCodeObject *)args[0], args[1]))
+        return Py_None;
+    return leave(&rec_this_thread, args[0], CPTRACE_RING_UNWIND);
+}
+
+/* Told of every call, of Python functions too. */
+HOOK(on_call)
+{
+    (void)self, (void)count, (void)keywords;
+    struct rec_thread *thread = &rec_this_thread;
+    if (Py_IS_TYPE(args[2], &PyFunction_Type) || rec_c_call_fast(thread, args[2]))
+        return Py_None;
+    return c_event(thread, args[2], CPTRACE_RING_CALL, args[3]);
+}
+
+HOOK(on_c_return)
+{
+    (void)self, (void)count, (void)keywords;
+    struct rec_thread *thread = &rec_this_thread;
+    if (rec_c_end_fast(thread, args[2], CPTRACE_RING_RETURN))
+        return Py_None;
+    return c_event(thread, args[2], CPTRACE_RING_RETURN, NULL);
+}
+
+HOOK(on_c_raise)
+{
+    (void)self, (void)count, (void)keywords;
+    return c_event(&rec_this_thread, args[2], CPTRACE_RING_UNWIND, NULL);
+}
 
 static const struct {
     const char *event;
@@ -194,7 +273,9 @@ void rec_backend_release(struct rec_thread *thread, bool c_calls)
     PyErr_Restore(type, value, traceback);
 }
 
-void rec_backend_hear_all_threads(void) {} /* they are heard anyway */
+/* All threads are heard anyway. */
+void rec_backend_hear_this_thread(void) {}
+void rec_backend_hear_all_threads(void) {}
 
 const char *rec_backend_trouble(const struct rec_thread *thread)
 {

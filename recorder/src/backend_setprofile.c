@@ -5,17 +5,21 @@
 
 #include <frameobject.h>
 #include <opcode.h>
+#if PY_VERSION_HEX >= 0x030b0000
+#define Py_BUILD_CORE 1 /* for where a frame has its code */
+#include <internal/pycore_frame.h>
+#undef Py_BUILD_CORE
+#endif
 
 #include "events.h"
+#include "run.h"
 
 const char *const rec_backend_name = "setprofile";
 
 static PyCodeObject *code_of(PyFrameObject *frame)
 {
 #if PY_VERSION_HEX >= 0x030b0000
-    PyCodeObject *code = PyFrame_GetCode(frame);
-    Py_DECREF(code); /* the frame keeps it */
-    return code;
+    return frame->f_frame->f_code;
 #else
     return frame->f_code;
 #endif
@@ -93,74 +97,151 @@ struct previous_hook {
 static _Thread_local struct previous_hook previous REC_TLS_MODEL;
 static _Thread_local bool was_asked REC_TLS_MODEL; /* a run was begun on this thread */
 
+/* PyEval_SetProfile tells audit hooks, which may be Python code, which we hear of: not to be set again from there. */
+static _Thread_local bool is_setting REC_TLS_MODEL;
+
+static void set_hook(Py_tracefunc function, PyObject *object)
+{
+    is_setting = true;
+    PyEval_SetProfile(function, object);
+    is_setting = false;
+}
+
 static void put_back(void)
 {
     struct previous_hook before = previous;
     previous = (struct previous_hook){NULL, NULL};
     was_asked = false;
-    PyEval_SetProfile(before.function, before.object);
+    set_hook(before.function, before.object);
     Py_XDECREF(before.object);
+}
+
+#define SLOW __attribute__((noinline, cold))
+
+/* The last run ended on another thread: this one notices it here, since the fast path is closed. */
+static bool is_over(void)
+{
+    if (holder_count > 0)
+        return false;
+    if (!is_setting)
+        put_back();
+    return true;
+}
+
+SLOW static int enter(PyFrameObject *frame, PyCodeObject *code)
+{
+    if (is_over())
+        return 0;
+    rec_enter(&rec_this_thread, code, entry_op(frame, code));
+    return 0;
+}
+
+/* On 3.11, an exception that a signal handler raises as a function begins comes before the event of its call. */
+static bool is_before_start(PyFrameObject *frame, PyCodeObject *code)
+{
+#if PY_VERSION_HEX >= 0x030b0000
+    unsigned opcode, operand;
+    return !(code->co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR)) && instruction_of(frame, code, &opcode, &operand) &&
+           (opcode == RESUME || opcode == RESUME_QUICK) && operand == 0;
+#else
+    (void)frame, (void)code;
+    return false;
+#endif
+}
+
+SLOW static int leave(PyFrameObject *frame, PyCodeObject *code, PyObject *result)
+{
+    if (is_over() || (!result && is_before_start(frame, code)))
+        return 0;
+    rec_leave(&rec_this_thread, code,
+              !result                        ? CPTRACE_RING_UNWIND
+              : leaves_by_yield(frame, code) ? CPTRACE_RING_SUSPEND
+                                             : CPTRACE_RING_RETURN);
+    return 0;
+}
+
+SLOW static int c_event(PyObject *callable, enum cptrace_ring_op op)
+{
+    if (is_over())
+        return 0;
+    rec_c_event(&rec_this_thread, callable, op, NULL);
+    return 0;
+}
+
+/* An exception that leaves a plain function goes the general way. */
+static inline int on_event_inline(PyFrameObject *frame, int what, PyObject *argument)
+{
+    struct rec_thread *thread = &rec_this_thread;
+    if (what == PyTrace_CALL) {
+        PyCodeObject *code = code_of(frame);
+        return rec_code_event_fast(thread->enter_lane, code, CPTRACE_RING_CALL) ? 0 : enter(frame, code);
+    }
+    if (what == PyTrace_RETURN) {
+        PyCodeObject *code = code_of(frame);
+        return argument && rec_code_event_fast(thread->leave_lane, code, CPTRACE_RING_RETURN) ? 0 : leave(frame, code, argument);
+    }
+    if (what == PyTrace_C_CALL)
+        return rec_c_call_fast(thread, argument) ? 0 : c_event(argument, CPTRACE_RING_CALL);
+    if (what == PyTrace_C_RETURN)
+        return rec_c_end_fast(thread, argument, CPTRACE_RING_RETURN) ? 0 : c_event(argument, CPTRACE_RING_RETURN);
+    return what == PyTrace_C_EXCEPTION ? c_event(argument, CPTRACE_RING_UNWIND) : 0;
 }
 
 static int on_event(PyObject *self, PyFrameObject *frame, int what, PyObject *argument)
 {
     (void)self;
-    struct rec_thread *thread = &rec_this_thread;
-    if (__builtin_expect(holder_count == 0, 0)) { /* the last run ended on another thread */
-        put_back();
-        return 0;
-    }
-    switch (what) {
-    case PyTrace_CALL: {
-        PyCodeObject *code = code_of(frame);
-        rec_enter(thread, code, entry_op(frame, code));
-        break;
-    }
-    case PyTrace_RETURN: {
-        PyCodeObject *code = code_of(frame);
-        rec_leave(thread, code,
-                  !argument                      ? CPTRACE_RING_UNWIND
-                  : leaves_by_yield(frame, code) ? CPTRACE_RING_SUSPEND
-                                                 : CPTRACE_RING_RETURN);
-        break;
-    }
-    case PyTrace_C_CALL:
-        rec_c_event(thread, argument, CPTRACE_RING_CALL, NULL);
-        break;
-    case PyTrace_C_RETURN:
-        rec_c_event(thread, argument, CPTRACE_RING_RETURN, NULL);
-        break;
-    case PyTrace_C_EXCEPTION:
-        rec_c_event(thread, argument, CPTRACE_RING_UNWIND, NULL);
-        break;
-    default:
-        break;
-    }
+    return on_event_inline(frame, what, argument);
+}
+
+/* On threads on which another profiler was before us. */
+static int on_event_chained(PyObject *self, PyFrameObject *frame, int what, PyObject *argument)
+{
+    (void)self;
+    on_event_inline(frame, what, argument);
     return previous.function ? previous.function(previous.object, frame, what, argument) : 0;
 }
 
+static bool is_ours(Py_tracefunc function) { return function == on_event || function == on_event_chained; }
+
 /* ---- this thread ---- */
+
+static const char lost_hook[] = "another profiler took the interpreter's profile hook during the run; calls after that are missing";
+
+void rec_backend_hear_this_thread(void)
+{
+    PyThreadState *state = PyThreadState_Get();
+    if (!is_ours(state->c_profilefunc) && !is_setting) {
+        previous = (struct previous_hook){state->c_profilefunc, state->c_profileobj};
+        Py_XINCREF(previous.object);
+        set_hook(previous.function ? on_event_chained : on_event, NULL);
+    }
+}
+
+static void tell_trouble(struct rec_lane *lane)
+{
+    for (; lane; lane = lane->outer)
+        lane->run->trouble = lost_hook;
+}
 
 int rec_backend_hold(struct rec_thread *thread, bool c_calls)
 {
-    (void)thread, (void)c_calls;
-    PyThreadState *state = PyThreadState_Get();
+    (void)c_calls;
     holder_count++;
-    was_asked = true;
-    if (state->c_profilefunc != on_event) {
-        previous = (struct previous_hook){state->c_profilefunc, state->c_profileobj};
-        Py_XINCREF(previous.object);
-        PyEval_SetProfile(on_event, NULL);
+    if (was_asked && !is_ours(PyThreadState_Get()->c_profilefunc)) { /* it comes back now, but runs that are on have missed something */
+        tell_trouble(thread->lane);
+        tell_trouble(thread->muted);
     }
+    was_asked = true;
+    rec_backend_hear_this_thread();
     return 0;
 }
 
 const char *rec_backend_trouble(const struct rec_thread *thread)
 {
     (void)thread;
-    if (!was_asked || PyThreadState_Get()->c_profilefunc == on_event)
+    if (!was_asked || is_ours(PyThreadState_Get()->c_profilefunc))
         return NULL;
-    return "another profiler took the interpreter's profile hook during the run; calls after that are missing";
+    return lost_hook;
 }
 
 /* ---- other threads: those that are there, and those to come ---- */
@@ -181,11 +262,20 @@ static void hear_of(PyThreadState *state)
 #endif
 }
 
-/* What threading gives to sys.setprofile in a new thread: at the first event it makes room for the real hook. */
+/* What threading gives to sys.setprofile in a new thread: at the first event (which can be the call of run) it makes room for the real hook. */
 static PyObject *begin_thread(PyObject *self, PyObject *arguments)
 {
-    (void)self, (void)arguments;
-    PyEval_SetProfile(holder_count > 0 ? on_event : NULL, NULL);
+    PyFrameObject *frame;
+    const char *event;
+    PyObject *argument;
+    (void)self;
+    if (!PyArg_ParseTuple(arguments, "O!sO", &PyFrame_Type, &frame, &event, &argument))
+        return NULL;
+    set_hook(holder_count > 0 ? on_event : NULL, NULL);
+    rec_this_thread.locals_are_written_back = true; /* since this is a Python function to it */
+    if (holder_count > 0 && strcmp(event, "call") == 0)
+        on_event(NULL, frame, PyTrace_CALL, argument);
+    rec_this_thread.locals_are_written_back = false;
     Py_RETURN_NONE;
 }
 
@@ -221,7 +311,7 @@ void rec_backend_release(struct rec_thread *thread, bool c_calls)
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
     replace_thread_hook(thread_hook, Py_None);
-    if (PyThreadState_Get()->c_profilefunc == on_event)
+    if (is_ours(PyThreadState_Get()->c_profilefunc))
         put_back();
     was_asked = false;
     PyErr_Restore(type, value, traceback);

@@ -1,7 +1,6 @@
 /* C functions, methods and types that are called: named once, found again by what stays the same of them. */
 #include "callable.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +12,7 @@
 static struct rec_callable_entry *callables;
 static size_t callable_capacity, callable_count;
 
-static _Atomic uint32_t generation = 1; /* rises when a key ceases to mean what it did */
+_Atomic uint32_t rec_callable_generation = 1;
 
 struct rec_callable_cache rec_no_callables = {.generation = 0};
 
@@ -47,11 +46,6 @@ static bool grow_callables(void)
 
 /* ---- each thread's cache ---- */
 
-static struct rec_callable_entry *cached_entry(struct rec_callable_cache *cache, const void *key)
-{
-    return &cache->entries[key_hash(key) % REC_CALLABLE_CACHE_SIZE];
-}
-
 void rec_callable_cache_free(struct rec_thread *thread)
 {
     if (thread->callables != &rec_no_callables)
@@ -61,7 +55,7 @@ void rec_callable_cache_free(struct rec_thread *thread)
 
 static void remember(struct rec_thread *thread, struct rec_callable_entry entry)
 {
-    const uint32_t now = atomic_load(&generation);
+    const uint32_t now = atomic_load(&rec_callable_generation);
     struct rec_callable_cache *cache = thread->callables;
     if (cache == &rec_no_callables || cache->generation != now) {
         struct rec_callable_cache *fresh = cache == &rec_no_callables ? malloc(sizeof *cache) : cache;
@@ -70,43 +64,59 @@ static void remember(struct rec_thread *thread, struct rec_callable_entry entry)
         *fresh = (struct rec_callable_cache){.generation = now};
         thread->callables = cache = fresh;
     }
-    *cached_entry(cache, entry.key) = entry;
+    cache->entries[rec_cached_callable(cache, entry.key) - cache->entries] = entry;
 }
 
-/* ---- types that die ---- */
+/* ---- what dies ---- */
 
-/* A heap type is about to die: its address may become another's. The entry stays with its key, and is made anew when used again. */
+/* Its address may become another's. The entry stays with its key, and is made anew when used again. */
 static void forget_callable(const void *key)
 {
     rec_lock();
     struct rec_callable_entry *entry = find_callable(key);
     if (entry->key) {
-        atomic_fetch_add(&generation, 1);
+        atomic_fetch_add(&rec_callable_generation, 1);
         rec_function_free(entry->function);
         entry->function = NULL;
     }
     rec_unlock();
 }
 
-static PyObject *on_type_death(PyObject *key, PyObject *weak_reference)
+static PyObject *on_death(PyObject *key, PyObject *weak_reference)
 {
     forget_callable(PyLong_AsVoidPtr(key));
-    Py_DECREF(weak_reference); /* the reference that watch_type left for us */
+    Py_DECREF(weak_reference); /* the reference that watch left for us */
     Py_RETURN_NONE;
 }
 
-static PyMethodDef type_death_definition = {"_type_death", on_type_death, METH_O, NULL};
+static PyMethodDef death_definition = {"_callable_death", on_death, METH_O, NULL};
 
-static bool watch_type(PyTypeObject *type)
+/* False, without an exception: it cannot be watched. */
+static bool watch(PyObject *object)
 {
-    if (!(type->tp_flags & Py_TPFLAGS_HEAPTYPE))
-        return true;
-    PyObject *key = PyLong_FromVoidPtr(type);
-    PyObject *callback = key ? PyCFunction_New(&type_death_definition, key) : NULL;
-    PyObject *reference = callback ? PyWeakref_NewRef((PyObject *)type, callback) : NULL; /* released in on_type_death */
+    PyObject *key = PyLong_FromVoidPtr(object);
+    PyObject *callback = key ? PyCFunction_New(&death_definition, key) : NULL;
+    PyObject *reference = callback ? PyWeakref_NewRef(object, callback) : NULL; /* released in on_death */
     Py_XDECREF(callback);
     Py_XDECREF(key);
+    PyErr_Clear();
     return reference != NULL;
+}
+
+static bool watch_type(PyTypeObject *type) { return !(type->tp_flags & Py_TPFLAGS_HEAPTYPE) || watch((PyObject *)type); }
+
+/* Some cannot be watched, such as numpy's ufuncs: so many at most are kept alive instead. */
+static bool watch_or_keep(PyObject *object)
+{
+    enum { KEPT_MAX = 4096 };
+    static unsigned kept_count;
+    if (watch(object))
+        return true;
+    if (kept_count >= KEPT_MAX)
+        return false;
+    kept_count++;
+    Py_INCREF(object);
+    return true;
 }
 
 static const char *unqualified(const char *tp_name)
@@ -152,6 +162,18 @@ static PyTypeObject *defining_type(PyTypeObject *type, const PyMethodDef *method
     return type;
 }
 
+static PyTypeObject *method_wrapper_type; /* of what `(1).__add__` is; it lives as long as the interpreter */
+
+static PyWrapperDescrObject *descriptor_of_wrapper(PyObject *wrapper)
+{
+    return ((struct {
+               PyObject_HEAD
+               PyWrapperDescrObject *descriptor;
+               PyObject *self;
+           } *)wrapper)
+        ->descriptor;
+}
+
 struct callable_names {
     char qualified_name[REC_QUALIFIED_NAME_MAX];
     char module[REC_MODULE_MAX];
@@ -182,7 +204,41 @@ static void name_builtin(struct callable_names *names, PyCFunctionObject *functi
         snprintf(names->module, sizeof names->module, "builtins");
 }
 
-static void name_callable(struct callable_names *names, PyObject *callable)
+/* An attribute that is a str, found without running code of the program; into text. False: there is none. */
+static bool read_attribute(PyObject *object, const char *name, char *text, size_t capacity)
+{
+    if (Py_TYPE(object)->tp_getattro != PyObject_GenericGetAttr)
+        return false;
+    PyObject *key = PyUnicode_FromString(name);
+    PyObject *value = key ? PyObject_GenericGetAttr(object, key) : NULL;
+    const bool is_found = value && PyUnicode_Check(value);
+    if (is_found) {
+        const char *utf8 = rec_utf8_of(value, text, capacity);
+        if (utf8 != text)
+            snprintf(text, capacity, "%s", utf8);
+    }
+    Py_XDECREF(value);
+    Py_XDECREF(key);
+    PyErr_Clear();
+    return is_found;
+}
+
+/* Objects that are functions in all but type: of Cython, of lru_cache, of numpy. Each has its name. */
+static bool has_own_name(PyObject *callable)
+{
+    char name[REC_QUALIFIED_NAME_MAX];
+    return read_attribute(callable, "__name__", name, sizeof name);
+}
+
+static void name_by_itself(struct callable_names *names, PyObject *callable)
+{
+    if (!read_attribute(callable, "__qualname__", names->qualified_name, sizeof names->qualified_name))
+        read_attribute(callable, "__name__", names->qualified_name, sizeof names->qualified_name);
+    if (!read_attribute(callable, "__module__", names->module, sizeof names->module))
+        type_module(Py_TYPE(callable), names->module, sizeof names->module);
+}
+
+static void name_callable(struct callable_names *names, PyObject *callable, bool by_itself)
 {
     PyTypeObject *type = Py_TYPE(callable);
     if (PyCFunction_Check(callable))
@@ -191,6 +247,10 @@ static void name_callable(struct callable_names *names, PyObject *callable)
         name_method(names, PyDescr_TYPE(callable), ((PyMethodDescrObject *)callable)->d_method->ml_name);
     else if (type == &PyWrapperDescr_Type)
         name_method(names, PyDescr_TYPE(callable), ((PyWrapperDescrObject *)callable)->d_base->name);
+    else if (type == method_wrapper_type)
+        name_method(names, PyDescr_TYPE(descriptor_of_wrapper(callable)), descriptor_of_wrapper(callable)->d_base->name);
+    else if (by_itself)
+        name_by_itself(names, callable);
     else {
         PyTypeObject *named = PyType_Check(callable) ? (PyTypeObject *)callable : type;
         char scratch[REC_QUALIFIED_NAME_MAX];
@@ -199,30 +259,43 @@ static void name_callable(struct callable_names *names, PyObject *callable)
     }
 }
 
-static struct rec_function *create_callable(PyObject *callable)
+static struct rec_function *create_callable(PyObject *callable, bool by_itself)
 {
     struct callable_names text;
-    name_callable(&text, callable);
+    name_callable(&text, callable, by_itself);
     struct rec_function_names names = {
         .qualified_name = text.qualified_name, .module = text.module, .path = "", .flags = CPTRACE_FUNCTION_C};
     struct rec_class class = rec_classify_c(text.module);
     return rec_function_make(&names, &class);
 }
 
-/* With the lock. NULL: no memory. */
-static struct rec_function *look_up(const void *key, PyObject *callable, PyTypeObject *keyed_by_type)
+static struct rec_function *add_callable(const void *key, PyObject *callable, bool by_itself)
 {
-    if (callable_count * 2 >= callable_capacity && !grow_callables())
-        return NULL;
-    struct rec_callable_entry *entry = find_callable(key);
-    if (entry->function)
-        return entry->function;
-    struct rec_function *function = !keyed_by_type || watch_type(keyed_by_type) ? create_callable(callable) : NULL;
+    struct rec_function *function = create_callable(callable, by_itself);
     if (!function)
         return NULL;
+    struct rec_callable_entry *entry = find_callable(key);
     callable_count += entry->key == NULL;
     *entry = (struct rec_callable_entry){key, function};
     return function;
+}
+
+/* With the lock. *key becomes the object itself when that is how it is known. NULL: no memory. */
+static struct rec_function *look_up(const void **key, PyObject *callable, PyTypeObject *keyed_by_type)
+{
+    if (callable_count * 2 >= callable_capacity && !grow_callables())
+        return NULL;
+    struct rec_function *known = find_callable(*key)->function;
+    if (known)
+        return known;
+    if (!keyed_by_type || (PyObject *)keyed_by_type == callable)
+        return !keyed_by_type || watch_type(keyed_by_type) ? add_callable(*key, callable, false) : NULL;
+    known = find_callable(callable)->function;
+    if (known || (has_own_name(callable) && watch_or_keep(callable))) {
+        *key = callable;
+        return known ? known : add_callable(callable, callable, true);
+    }
+    return watch_type(keyed_by_type) ? add_callable(*key, callable, false) : NULL;
 }
 
 static struct rec_function *look_up_and_remember(struct rec_thread *thread, const void *key, PyObject *callable,
@@ -231,13 +304,22 @@ static struct rec_function *look_up_and_remember(struct rec_thread *thread, cons
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
     rec_lock();
-    struct rec_function *function = look_up(key, callable, keyed_by_type);
+    struct rec_function *function = look_up(&key, callable, keyed_by_type);
     if (function)
         remember(thread, (struct rec_callable_entry){key, function});
     rec_unlock();
     PyErr_Clear();
     PyErr_Restore(type, value, traceback);
     return function;
+}
+
+static struct rec_function *cached_function(const struct rec_thread *thread, const void *key)
+{
+    const struct rec_callable_cache *cache = thread->callables;
+    const struct rec_callable_entry *cached = rec_cached_callable(cache, key);
+    const bool is_valid =
+        cached->key == key && cache->generation == atomic_load_explicit(&rec_callable_generation, memory_order_relaxed);
+    return is_valid ? cached->function : NULL;
 }
 
 static ternaryfunc python_call_slot; /* tp_call of classes that define __call__ in Python */
@@ -261,15 +343,18 @@ struct rec_function *rec_function_of_callable(struct rec_thread *thread, PyObjec
         key = ((PyWrapperDescrObject *)callable)->d_base;
     else if (PyType_Check(callable))
         key = keyed_by_type = (PyTypeObject *)callable;
+    else if (type == method_wrapper_type)
+        key = descriptor_of_wrapper(callable)->d_base;
     else if (type->tp_call == python_call_slot)
         return NULL;
-    else
+    else {
         key = keyed_by_type = type;
-    struct rec_callable_cache *cache = thread->callables;
-    const struct rec_callable_entry *cached = cached_entry(cache, key);
-    if (__builtin_expect(cached->key == key && cache->generation == atomic_load_explicit(&generation, memory_order_relaxed), 1))
-        return cached->function;
-    return look_up_and_remember(thread, key, callable, keyed_by_type);
+        struct rec_function *own = cached_function(thread, callable);
+        if (own)
+            return own;
+    }
+    struct rec_function *function = cached_function(thread, key);
+    return function ? function : look_up_and_remember(thread, key, callable, keyed_by_type);
 }
 
 static int find_python_call_slot(void)
@@ -286,4 +371,15 @@ static int find_python_call_slot(void)
     return sample ? 0 : -1;
 }
 
-int rec_callable_table_start(void) { return find_python_call_slot() < 0 || !grow_callables() ? -1 : 0; }
+static int find_method_wrapper_type(void)
+{
+    PyObject *wrapper = PyObject_GetAttrString(Py_None, "__str__");
+    method_wrapper_type = wrapper ? Py_TYPE(wrapper) : NULL;
+    Py_XDECREF(wrapper);
+    return wrapper ? 0 : -1;
+}
+
+int rec_callable_table_start(void)
+{
+    return find_python_call_slot() < 0 || find_method_wrapper_type() < 0 || !grow_callables() ? -1 : 0;
+}

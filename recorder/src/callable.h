@@ -2,6 +2,8 @@
 #ifndef REC_CALLABLE_H
 #define REC_CALLABLE_H
 
+#include <stdatomic.h>
+
 #include "function.h"
 #include "thread.h"
 
@@ -23,6 +25,30 @@ void rec_callable_cache_free(struct rec_thread *thread);
 
 /* Once per process, with the GIL. -1 with a Python exception. */
 int rec_callable_table_start(void);
+
+extern _Atomic uint32_t rec_callable_generation; /* rises when a key ceases to mean what it did */
+
+static inline const struct rec_callable_entry *rec_cached_callable(const struct rec_callable_cache *cache, const void *key)
+{
+    return &cache->entries[((uintptr_t)key >> 4) * UINT64_C(0x9E3779B97F4A7C15) >> 54];
+}
+_Static_assert(REC_CALLABLE_CACHE_SIZE == 1 << (64 - 54), "the hash has as many bits as the cache has entries");
+
+/* For the two most common kinds, builtin functions and methods of C types, when they are in the cache; NULL else. */
+static inline struct rec_function *rec_function_of_callable_fast(struct rec_thread *thread, PyObject *callable)
+{
+    const void *key;
+    if (Py_IS_TYPE(callable, &PyCFunction_Type))
+        key = ((PyCFunctionObject *)callable)->m_ml;
+    else if (Py_IS_TYPE(callable, &PyMethodDescr_Type))
+        key = ((PyMethodDescrObject *)callable)->d_method;
+    else
+        return NULL;
+    const struct rec_callable_cache *cache = thread->callables;
+    const struct rec_callable_entry *cached = rec_cached_callable(cache, key);
+    const bool is_valid = cached->key == key && cache->generation == atomic_load_explicit(&rec_callable_generation, memory_order_relaxed);
+    return __builtin_expect(is_valid, 1) ? cached->function : NULL;
+}
 
 /* The function of a C callable, made when it is new. NULL for what is no call of C code: Python functions, bound methods of them, instances
  * with a Python __call__. */

@@ -25,14 +25,15 @@ static bool tsc_is_invariant(void)
 }
 #endif
 
+/* CALLPROFILER_CLOCK: "monotonic" where counters are known not to agree, "tsc" where the kernel's doubts are known to be unfounded. */
 static void choose_source(void)
 {
+    const char *wish = getenv("CALLPROFILER_CLOCK");
     rec_clock.source = REC_CLOCK_MONOTONIC;
-    const char *wish = getenv("CALLPROFILER_CLOCK"); /* "monotonic": for machines whose counters do not agree */
     if (wish && strcmp(wish, "monotonic") == 0)
         return;
 #if defined(__x86_64__)
-    if (tsc_is_invariant())
+    if (tsc_is_invariant() && ((wish && strcmp(wish, "tsc") == 0) || rec_platform_trusts_tsc()))
         rec_clock.source = REC_CLOCK_TSC;
 #elif defined(__aarch64__)
     rec_clock.source = REC_CLOCK_CNTVCT;
@@ -80,8 +81,8 @@ struct cptrace_calibration rec_clock_calibrate(void)
     for (int attempt = 0; attempt < 4; attempt++) {
         uint64_t before = rec_clock_ticks();
         uint64_t monotonic_ns = rec_platform_monotonic_ns();
-        uint64_t utc_ns = rec_platform_utc_ns();
         uint64_t after = rec_clock_ticks();
+        uint64_t utc_ns = rec_platform_utc_ns();
         if (after - before < best_width) {
             best_width = after - before;
             best = (struct cptrace_calibration){before + (after - before) / 2, monotonic_ns, utc_ns};

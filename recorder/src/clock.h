@@ -2,14 +2,13 @@
 #ifndef REC_CLOCK_H
 #define REC_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "cptrace/cptrace.h"
 
 #if defined(__x86_64__) || defined(_M_X64)
 #include <x86intrin.h>
-#elif !defined(__aarch64__)
-#include "platform.h"
 #endif
 
 enum rec_clock_source { REC_CLOCK_TSC = 1, REC_CLOCK_CNTVCT, REC_CLOCK_MONOTONIC };
@@ -23,19 +22,26 @@ extern struct rec_clock rec_clock; /* set once, by rec_clock_choose */
 
 uint64_t rec_clock_monotonic_raw(void);
 
-static inline uint64_t rec_clock_ticks(void)
+/* Whether the counter is read by an instruction. */
+static inline bool rec_clock_is_fast(void) { return rec_clock.source != REC_CLOCK_MONOTONIC; }
+
+/* Only where it is. */
+static inline uint64_t rec_clock_fast_ticks(void)
 {
 #if defined(__x86_64__) || defined(_M_X64)
-    if (__builtin_expect(rec_clock.source == REC_CLOCK_TSC, 1))
-        return __rdtsc() >> rec_clock.shift;
+    return __rdtsc() >> rec_clock.shift;
 #elif defined(__aarch64__)
-    if (__builtin_expect(rec_clock.source == REC_CLOCK_CNTVCT, 1)) {
-        uint64_t count;
-        __asm__ volatile("mrs %0, cntvct_el0" : "=r"(count));
-        return count >> rec_clock.shift;
-    }
-#endif
+    uint64_t count;
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(count));
+    return count >> rec_clock.shift;
+#else
     return rec_clock_monotonic_raw() >> rec_clock.shift;
+#endif
+}
+
+static inline uint64_t rec_clock_ticks(void)
+{
+    return __builtin_expect(rec_clock_is_fast(), 1) ? rec_clock_fast_ticks() : rec_clock_monotonic_raw() >> rec_clock.shift;
 }
 
 static inline uint64_t rec_clock_ticks_of_ns(uint64_t ns) { return (uint64_t)((double)ns * rec_clock.ticks_per_ns); }

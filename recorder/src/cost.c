@@ -90,10 +90,9 @@ static double turn_ns(PyObject *function)
 static double recorded_turn_ns(PyObject *function, struct scratch *scratch)
 {
     struct rec_thread *thread = &rec_this_thread;
-    struct rec_lane *before = thread->lane;
-    thread->lane = &scratch->lane;
+    struct rec_lane *before = rec_thread_swap_lanes(thread, &scratch->lane);
     const double ns = turn_ns(function);
-    thread->lane = before;
+    rec_thread_swap_lanes(thread, before);
     return ns;
 }
 

@@ -1,5 +1,6 @@
 #include "driver.h"
 
+#include "backend.h"
 #include "run.h"
 
 struct driver {
@@ -18,9 +19,11 @@ static bool switch_on(const struct driver *self)
     if (!run || !run->is_open || run->pid != rec_platform_pid() || rec_thread_is_recording(thread, run))
         return false;
     struct rec_lane *lane = rec_run_lane(run, thread);
-    if (lane)
-        rec_thread_switch_on(thread, lane);
-    return lane != NULL;
+    if (!lane)
+        return false;
+    rec_backend_hear_this_thread();
+    rec_thread_switch_on(thread, lane, NULL);
+    return true;
 }
 
 /* The run may be over by now, or be another (a forked child goes on in its own). */

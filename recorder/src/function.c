@@ -19,8 +19,8 @@
 #define set_extra _PyCode_SetExtra
 #endif
 
-Py_ssize_t rec_code_extra_index = -1;
-bool rec_code_extra_direct;
+Py_ssize_t rec_code_direct_index = PY_SSIZE_T_MAX;
+static Py_ssize_t extra_index = -1;
 
 static uint32_t next_number;
 static struct rec_function hidden_function = {.number = UINT32_MAX, .kind = REC_FUNCTION_HIDDEN};
@@ -200,7 +200,7 @@ static struct rec_function *create(PyCodeObject *code)
     };
     struct rec_class class = rec_classify_code(names.path, names.module);
     struct rec_function *function = rec_function_make(&names, &class);
-    if (function && set_extra((PyObject *)code, rec_code_extra_index, function) < 0) {
+    if (function && set_extra((PyObject *)code, extra_index, function) < 0) {
         rec_function_free(function);
         function = NULL;
     }
@@ -221,10 +221,12 @@ struct rec_function *rec_function_create(PyCodeObject *code)
     return function;
 }
 
-struct rec_function *rec_function_of_code_slow(PyCodeObject *code)
+struct rec_function *rec_function_of_code(PyCodeObject *code)
 {
+    if (rec_code_direct_index == extra_index)
+        return rec_function_of_code_fast(code);
     void *function = NULL;
-    if (get_extra((PyObject *)code, rec_code_extra_index, &function) < 0) {
+    if (get_extra((PyObject *)code, extra_index, &function) < 0) {
         PyErr_Clear();
         return NULL;
     }
@@ -233,22 +235,23 @@ struct rec_function *rec_function_of_code_slow(PyCodeObject *code)
 
 /* ---- start ---- */
 
-/* Whether co_extra is laid out as rec_function_of_code reads it. */
+/* Whether co_extra is laid out as rec_function_of_code_fast reads it. */
 static int verify_direct_access(void)
 {
     PyCodeObject *sample = PyCode_NewEmpty("callprofiler", "sample", 1);
-    if (!sample || set_extra((PyObject *)sample, rec_code_extra_index, &hidden_function) < 0)
+    if (!sample || set_extra((PyObject *)sample, extra_index, &hidden_function) < 0)
         return -1;
-    rec_code_extra_direct = true;
-    rec_code_extra_direct = rec_function_of_code(sample) == &hidden_function;
+    rec_code_direct_index = extra_index;
+    if (rec_function_of_code_fast(sample) != &hidden_function)
+        rec_code_direct_index = PY_SSIZE_T_MAX;
     Py_DECREF(sample);
     return 0;
 }
 
 int rec_function_table_start(void)
 {
-    rec_code_extra_index = request_extra_index(rec_function_free);
-    if (rec_code_extra_index < 0) {
+    extra_index = request_extra_index(rec_function_free);
+    if (extra_index < 0) {
         PyErr_SetString(PyExc_RuntimeError, "callprofiler: no slot is left on code objects (co_extra)");
         return -1;
     }

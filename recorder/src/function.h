@@ -34,26 +34,22 @@ static inline uint64_t rec_function_word(const struct rec_function *function, en
 /* Once per process, with the GIL. -1 with a Python exception. */
 int rec_function_table_start(void);
 
-/* The functions that were made of code so far lie here; index of the co_extra slot, and whether it may be read directly. */
-extern Py_ssize_t rec_code_extra_index;
-extern bool rec_code_extra_direct;
+struct rec_function *rec_function_create(PyCodeObject *code); /* of the code that runs now, when it is new; NULL: no memory */
+struct rec_function *rec_function_of_code(PyCodeObject *code); /* what it is known as; NULL when it has not run under the recorder yet */
 
-struct rec_function *rec_function_of_code_slow(PyCodeObject *code); /* looks up through the API; NULL when new */
-struct rec_function *rec_function_create(PyCodeObject *code);       /* of the code that runs now; NULL: no memory */
+/* Where functions lie in co_extra; when that is not laid out as below (it has been since 3.6; looked at once at start), an index that no code
+ * object has. */
+extern Py_ssize_t rec_code_direct_index;
 
-/* What a code object is known as; NULL when it has not run under the recorder yet. */
-static inline struct rec_function *rec_function_of_code(PyCodeObject *code)
+/* As rec_function_of_code, without a call; NULL also when it must be asked. */
+static inline struct rec_function *rec_function_of_code_fast(PyCodeObject *code)
 {
-    /* The layout of co_extra since 3.6; verified at start, else the API is used. */
     struct extras {
         Py_ssize_t size;
         void *values[1];
     };
-    if (__builtin_expect(rec_code_extra_direct, 1)) {
-        const struct extras *extras = (const struct extras *)code->co_extra;
-        return extras && extras->size > rec_code_extra_index ? (struct rec_function *)extras->values[rec_code_extra_index] : NULL;
-    }
-    return rec_function_of_code_slow(code);
+    const struct extras *extras = (const struct extras *)code->co_extra;
+    return extras && extras->size > rec_code_direct_index ? (struct rec_function *)extras->values[rec_code_direct_index] : NULL;
 }
 
 /* ---- for what makes functions of other things than code ---- */

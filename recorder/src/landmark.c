@@ -1,12 +1,12 @@
 #include "landmark.h"
 
-#include <frameobject.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "adopt.h"
 #include "backend.h"
 #include "drainer.h"
+#include "frame.h"
 #include "lock.h"
 #include "run.h"
 #include "run_object.h"
@@ -26,6 +26,8 @@ enum rec_landmark rec_landmark_of(const struct rec_function_names *names)
         return REC_LANDMARK_THREAD_START;
     if ((is(names->module, "posix") || is(names->module, "nt")) && is(name, "_exit"))
         return REC_LANDMARK_PROCESS_EXIT;
+    if (is(names->module, "threading") && ends_with(name, "start"))
+        return REC_LANDMARK_THREAD_OBJECT_START;
     if (is(names->module, "asyncio.base_events") && ends_with(name, "create_task"))
         return REC_LANDMARK_TASK_CREATE;
 #if PY_VERSION_HEX < 0x030c0000
@@ -33,25 +35,6 @@ enum rec_landmark rec_landmark_of(const struct rec_function_names *names)
         return REC_LANDMARK_POOL_SUBMIT;
 #endif
     return REC_LANDMARK_NONE;
-}
-
-/* ---- the frames of the program, read without running its code ---- */
-
-/* A local variable of the frame that runs now, as a new reference, or NULL. */
-static PyObject *local_of_frame(const char *name)
-{
-    PyFrameObject *frame = PyEval_GetFrame();
-    if (!frame)
-        return NULL;
-#if PY_VERSION_HEX >= 0x030c0000
-    PyObject *value = PyFrame_GetVarString(frame, name);
-#else
-    PyObject *locals = PyObject_GetAttrString((PyObject *)frame, "f_locals");
-    PyObject *value = locals ? PyMapping_GetItemString(locals, name) : NULL;
-    Py_XDECREF(locals);
-#endif
-    PyErr_Clear();
-    return value;
 }
 
 /* ---- threads ---- */
@@ -128,39 +111,19 @@ static PyObject *new_reference(PyObject *object)
     return object;
 }
 
-/* What will be known of the new thread: the Thread object when there is one, else the function. NULL: neither. */
-static PyObject *object_of_start(PyObject *first_argument)
+/* The new thread will be known by this, whose reference is taken over: its Thread object, or the function that it runs. NULL: by nothing. */
+static void announce(struct rec_thread *thread, PyObject *object)
 {
-    if (first_argument && PyMethod_Check(first_argument) && is_thread_object(PyMethod_GET_SELF(first_argument)))
-        return new_reference(PyMethod_GET_SELF(first_argument));
-    if (first_argument && PyMethod_Check(first_argument))
-        return new_reference(PyMethod_GET_FUNCTION(first_argument));
-    if (first_argument && PyFunction_Check(first_argument))
-        return new_reference(first_argument);
-    if (first_argument)
-        return NULL;
-    PyObject *self = local_of_frame("self"); /* the interpreter does not tell arguments: Thread.start is what calls */
-    if (self && is_thread_object(self))
-        return self;
-    Py_XDECREF(self);
-    return NULL;
-}
-
-static void announce_thread(struct rec_thread *thread, PyObject *first_argument)
-{
-    struct pending_thread *pending = calloc(1, sizeof *pending);
-    if (!pending)
+    struct pending_thread *pending = object ? calloc(1, sizeof *pending) : NULL;
+    if (!pending) {
+        Py_XDECREF(object);
         return;
+    }
+    pending->object = object;
     for (const struct rec_lane *lane = thread->lane; lane && pending->run_count < PENDING_RUNS_MAX; lane = lane->outer)
         if (lane->run->wants.threads)
             pending->run_serials[pending->run_count++] = lane->run->serial;
-    pending->object = pending->run_count ? object_of_start(first_argument) : NULL;
-    if (pending->object)
-        rec_backend_hear_all_threads();
-    else {
-        free(pending);
-        return;
-    }
+    rec_backend_hear_all_threads();
     rec_lock();
     struct pending_thread *stale = take_stale_pending();
     pending->next = pending_threads;
@@ -169,6 +132,34 @@ static void announce_thread(struct rec_thread *thread, PyObject *first_argument)
     rec_attention_count++;
     rec_unlock();
     free_pending(stale);
+}
+
+static bool wants_threads(const struct rec_thread *thread)
+{
+    const struct rec_lane *lane = thread->lane;
+    while (lane && !lane->run->wants.threads)
+        lane = lane->outer;
+    return lane != NULL;
+}
+
+/* Thread.start is called: its `self`. */
+static void announce_thread_object(struct rec_thread *thread)
+{
+    PyObject *self = wants_threads(thread) ? rec_frame_local("self") : NULL;
+    if (self && !is_thread_object(self))
+        Py_CLEAR(self);
+    announce(thread, self);
+}
+
+/* _thread.start_new_thread is called, by Thread.start (which was heard of) or by the program itself. */
+static void announce_function(struct rec_thread *thread, PyObject *function)
+{
+    if (!function || !wants_threads(thread))
+        return;
+    if (PyMethod_Check(function) && !is_thread_object(PyMethod_GET_SELF(function)))
+        function = PyMethod_GET_FUNCTION(function);
+    if (PyFunction_Check(function))
+        announce(thread, new_reference(function));
 }
 
 static bool is_me(const struct pending_thread *pending, PyObject *thread_object, PyCodeObject *code)
@@ -198,7 +189,7 @@ void rec_landmark_thread_comes_up(struct rec_thread *thread, PyCodeObject *code)
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
     struct pending_thread *mine = take_mine(rec_thread_object(), code);
-    const void *frame = rec_current_frame();
+    const void *frame = rec_frame_current();
     for (size_t i = mine ? mine->run_count : 0; i > 0; i--) { /* outermost first */
         struct rec_run *run = rec_drainer_find(mine->run_serials[i - 1]);
         if (run)
@@ -211,66 +202,12 @@ void rec_landmark_thread_comes_up(struct rec_thread *thread, PyCodeObject *code)
 
 /* ---- tasks ---- */
 
-#if PY_VERSION_HEX >= 0x030c0000
-static Py_ssize_t frame_offset; /* of the interpreter frame in a generator or coroutine; 0: unknown */
-
-static PyObject *probe(PyObject *self, PyObject *unused)
-{
-    (void)self, (void)unused;
-    return PyLong_FromVoidPtr((void *)rec_current_frame());
-}
-
-/* Asks a generator where its frame is, since the layout is the interpreter's own business. */
-static int find_frame_offset(void)
-{
-    static PyMethodDef probe_definition = {"probe", probe, METH_NOARGS, NULL};
-    PyObject *globals = PyDict_New();
-    PyObject *function = PyCFunction_New(&probe_definition, NULL);
-    PyObject *none = NULL, *generator = NULL, *address = NULL;
-    if (globals && function && PyDict_SetItemString(globals, "__builtins__", PyEval_GetBuiltins()) == 0 &&
-        PyDict_SetItemString(globals, "probe", function) == 0)
-        none = PyRun_String("def ask():\n    yield probe()\nasking = ask()\n", Py_file_input, globals, globals);
-    if (none)
-        generator = PyDict_GetItemString(globals, "asking");
-    if (generator)
-        address = PyIter_Next(generator);
-    if (address) {
-        const Py_ssize_t offset = (Py_ssize_t)((uintptr_t)PyLong_AsVoidPtr(address) - (uintptr_t)generator);
-        frame_offset = offset > 0 && offset < Py_TYPE(generator)->tp_basicsize ? offset : 0;
-    }
-    const int status = PyErr_Occurred() ? -1 : 0;
-    Py_XDECREF(address);
-    Py_XDECREF(none);
-    Py_XDECREF(function);
-    Py_XDECREF(globals);
-    return status;
-}
-#else
-static int find_frame_offset(void) { return 0; } /* there the frame is an object */
-#endif
-
-int rec_landmarks_start(void) { return find_frame_offset(); }
-
-/* The address by which a coroutine's frame will be known when it runs. */
-static const void *frame_of_coroutine(PyObject *coroutine)
-{
-    if (!PyCoro_CheckExact(coroutine) && !PyGen_CheckExact(coroutine))
-        return NULL;
-#if PY_VERSION_HEX >= 0x030c0000
-    return frame_offset ? (const char *)coroutine + frame_offset : NULL;
-#else
-    PyObject *frame = PyObject_GetAttrString(coroutine, PyCoro_CheckExact(coroutine) ? "cr_frame" : "gi_frame");
-    PyErr_Clear();
-    Py_XDECREF(frame); /* the coroutine keeps it */
-    return frame == Py_None ? NULL : frame;
-#endif
-}
-
 static void announce_task(struct rec_thread *thread, uint64_t tick)
 {
-    PyObject *coroutine = local_of_frame("coro");
-    const void *frame = coroutine ? frame_of_coroutine(coroutine) : NULL;
+    PyObject *coroutine = rec_frame_local("coro");
+    const void *frame = coroutine ? rec_frame_of_generator(coroutine) : NULL;
     Py_XDECREF(coroutine);
+    thread->announced_frame = frame;
     for (struct rec_lane *lane = thread->lane; frame && lane; lane = lane->outer)
         rec_lane_put_frame(lane, tick, CPTRACE_RING_TASK, frame);
 }
@@ -281,6 +218,8 @@ void rec_landmark_entered(struct rec_thread *thread, const struct rec_function *
     PyErr_Fetch(&type, &value, &traceback);
     if (function->landmark == REC_LANDMARK_TASK_CREATE)
         announce_task(thread, tick);
+    else if (function->landmark == REC_LANDMARK_THREAD_OBJECT_START)
+        announce_thread_object(thread);
     else if (function->landmark == REC_LANDMARK_POOL_SUBMIT)
         rec_backend_hear_all_threads();
     PyErr_Restore(type, value, traceback);
@@ -299,10 +238,11 @@ static PyObject *current_task(void)
     return task;
 }
 
-void rec_landmark_task_started(struct rec_thread *thread, uint64_t tick)
+void rec_landmark_task_started(struct rec_thread *thread, uint64_t tick, bool is_eager)
 {
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
+    thread->announced_frame = NULL;
     rec_thread_mute(thread);
     PyObject *task = current_task();
     PyObject *name = task && task != Py_None ? PyObject_CallMethod(task, "get_name", NULL) : NULL;
@@ -310,7 +250,7 @@ void rec_landmark_task_started(struct rec_thread *thread, uint64_t tick)
     const char *text = name && PyUnicode_Check(name) ? PyUnicode_AsUTF8AndSize(name, &length) : NULL;
     rec_thread_unmute(thread);
     for (struct rec_lane *lane = thread->lane; text && lane; lane = lane->outer)
-        if (lane->coroutine_depth == 1)
+        if (is_eager || lane->coroutine_depth == 1)
             rec_lane_put_bytes(lane, tick, CPTRACE_RING_TASK_NAME, text, (uint64_t)length);
     Py_XDECREF(name);
     Py_XDECREF(task);
@@ -327,7 +267,7 @@ void rec_landmark_c_event(struct rec_thread *thread, const struct rec_function *
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
     if (function->landmark == REC_LANDMARK_THREAD_START)
-        announce_thread(thread, first_argument);
+        announce_function(thread, first_argument);
     else if (function->landmark == REC_LANDMARK_PROCESS_EXIT)
         rec_run_object_close_each("os._exit");
     PyErr_Restore(type, value, traceback);

@@ -16,9 +16,10 @@ struct rec_thread;
  * drained. */
 enum rec_treatment {
     REC_NEW = 0,            /* not seen yet */
-    REC_RECORDED = 1,       /* the ring has its definition: the usual case */
-    REC_WITH_ARGUMENTS = 2, /* so it has, and calls carry their arguments */
-    REC_IGNORED = 3,        /* C code, in a run that wants none */
+    REC_PLAIN = 1,          /* recorded; the ring has its definition. The usual case: all that the fast path takes */
+    REC_RECORDED = 2,       /* so it is, but there is more to do: it can be suspended, or is a landmark */
+    REC_WITH_ARGUMENTS = 3, /* so it is, and calls carry their arguments */
+    REC_IGNORED = 4,        /* C code, in a run that wants none */
 };
 
 struct rec_lane {
@@ -30,12 +31,11 @@ struct rec_lane {
     uint8_t *treatments;   /* enum rec_treatment, by process-wide function number */
     uint64_t treatment_count;
     struct rec_lane *outer; /* the next run that is recorded on this thread, while this one is on */
-    bool ends_with_root;    /* it was switched on by a frame, and goes off with it */
     bool is_on;
     bool may_grow; /* it has its first, small ring, and the next full one brings a large one */
     atomic_bool is_finished; /* its thread has ended */
     atomic_bool is_closed;   /* its run is over, and has left it to its thread */
-    const void *root_frame;
+    const void *root_frame; /* it was switched on by this frame, and goes off with it; NULL: by itself */
     uint64_t switch_count; /* voluntary context switches, when they were asked for last */
     unsigned coroutine_depth; /* coroutines on the stack: the first of them is a task's */
 
@@ -64,11 +64,14 @@ static inline enum rec_treatment rec_lane_treatment(const struct rec_lane *lane,
     return __builtin_expect(function->number < lane->treatment_count, 1) ? (enum rec_treatment)lane->treatments[function->number] : REC_NEW;
 }
 
+/* Recorded by putting the event, and nothing else. */
+static inline bool rec_is_recorded(enum rec_treatment treatment) { return treatment == REC_PLAIN || treatment == REC_RECORDED; }
+
 /* Whether the ring knows the function: if not, the call that ends now began before the run, or is not wanted. */
 static inline bool rec_lane_knows(const struct rec_lane *lane, const struct rec_function *function)
 {
     const enum rec_treatment treatment = rec_lane_treatment(lane, function);
-    return treatment == REC_RECORDED || treatment == REC_WITH_ARGUMENTS;
+    return rec_is_recorded(treatment) || treatment == REC_WITH_ARGUMENTS;
 }
 
 /* Where the next slots go, slot_count of them. */

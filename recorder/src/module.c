@@ -9,8 +9,9 @@
 #include "clock.h"
 #include "drainer.h"
 #include "driver.h"
+#include "frame.h"
 #include "function.h"
-#include "landmark.h"
+#include "gate.h"
 #include "lock.h"
 #include "moments.h"
 #include "run_object.h"
@@ -26,10 +27,22 @@ static PyObject *configure(PyObject *module, PyObject *arguments)
     Py_RETURN_NONE;
 }
 
-static PyObject *is_recording(PyObject *module, PyObject *settings)
+/* What the program asks of our own Python code is not in the runs that are on. */
+static PyObject *quietly(PyObject *module, PyObject *arguments, PyObject *keywords)
 {
     (void)module;
-    return PyBool_FromLong(rec_thread_records_owner(&rec_this_thread, settings));
+    if (PyTuple_GET_SIZE(arguments) < 1) {
+        PyErr_SetString(PyExc_TypeError, "quietly(function, ...)");
+        return NULL;
+    }
+    PyObject *rest = PyTuple_GetSlice(arguments, 1, PyTuple_GET_SIZE(arguments));
+    if (!rest)
+        return NULL;
+    rec_thread_mute(&rec_this_thread);
+    PyObject *result = PyObject_Call(PyTuple_GET_ITEM(arguments, 0), rest, keywords);
+    rec_thread_unmute(&rec_this_thread);
+    Py_DECREF(rest);
+    return result;
 }
 
 /* exec for `callprofiler run`: a call that is ours, so that the script's module is the root of the tree. */
@@ -44,7 +57,7 @@ static PyObject *execute(PyObject *module, PyObject *arguments)
 
 static PyMethodDef methods[] = {
     {"configure", configure, METH_VARARGS, "configure(stdlib_roots, package_roots, stdlib_names, own_root): how code is classified."},
-    {"is_recording", is_recording, METH_O, "is_recording(settings): whether a run of these settings is on, on this thread."},
+    {"quietly", (PyCFunction)(void (*)(void))quietly, METH_VARARGS | METH_KEYWORDS, "quietly(function, ...): calls it, muted."},
     {"execute", execute, METH_VARARGS, "execute(code, globals)"},
     {"close_all", rec_run_object_close_all, METH_NOARGS, "Ends all runs, as the interpreter does when it ends."},
     {"follow_fork", rec_run_object_follow_fork, METH_NOARGS, "In a forked child: goes on with the runs that follow processes."},
@@ -55,16 +68,13 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static struct PyModuleDef definition = {
-    .m_base = PyModuleDef_HEAD_INIT, .m_name = "callprofiler._recorder", .m_size = -1, .m_methods = methods};
-
 static int start(PyObject *module)
 {
     rec_clock_choose();
     rec_run_variable = PyContextVar_New("callprofiler_run", NULL);
     if (!rec_run_variable || rec_threads_start() != 0 || rec_drainer_start() != 0 || rec_function_table_start() < 0 || rec_callable_table_start() < 0 ||
         rec_backend_start() < 0 || rec_driver_start() < 0 ||
-        rec_landmarks_start() < 0 || rec_moments_start(module) < 0)
+        rec_frames_start() < 0 || rec_moments_start(module) < 0 || rec_gate_start(module) < 0)
         return -1;
     if (PyModule_AddStringConstant(module, "backend", rec_backend_name) < 0 ||
         PyModule_AddStringConstant(module, "clock", rec_clock_name()) < 0 || PyModule_AddIntConstant(module, "CALL", REC_RUN_CALL) < 0 ||
@@ -77,24 +87,38 @@ static int start(PyObject *module)
 PyMutex rec_the_lock, rec_the_back_end_lock;
 #endif
 
-/* One copy of all state per process: a second interpreter is refused, by single-phase initialisation and here. */
-PyMODINIT_FUNC PyInit__recorder(void)
+/* One copy of all state per process, which is the main interpreter's. A second import there (after somebody emptied sys.modules) gets what the
+ * first one had. */
+static int start_once(PyObject *module)
 {
-    static PyObject *only;
-    if (only) {
+    static PyObject *names;
+    if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
         PyErr_SetString(PyExc_ImportError, "callprofiler can be used in the main interpreter only");
-        return NULL;
+        return -1;
     }
-    PyObject *module = PyModule_Create(&definition);
-#ifdef Py_GIL_DISABLED
-    if (module)
-        PyUnstable_Module_SetGIL(module, Py_MOD_GIL_NOT_USED);
-#endif
-    if (module && start(module) < 0) {
+    if (names)
+        return PyDict_Update(PyModule_GetDict(module), names);
+    if (start(module) < 0) {
         if (!PyErr_Occurred())
             PyErr_SetString(PyExc_ImportError, "callprofiler could not start");
-        Py_CLEAR(module);
+        return -1;
     }
-    only = module;
-    return module;
+    names = PyDict_Copy(PyModule_GetDict(module));
+    return names ? 0 : -1;
 }
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, start_once},
+#if PY_VERSION_HEX >= 0x030c0000
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_SUPPORTED}, /* so that the refusal is ours, with its reason */
+#endif
+#if PY_VERSION_HEX >= 0x030d0000
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL},
+};
+static struct PyModuleDef definition = {
+    .m_base = PyModuleDef_HEAD_INIT, .m_name = "callprofiler._recorder", .m_methods = methods, .m_slots = slots};
+
+PyMODINIT_FUNC PyInit__recorder(void);
+PyMODINIT_FUNC PyInit__recorder(void) { return PyModuleDef_Init(&definition); }

@@ -8,6 +8,8 @@
 
 uint64_t rec_platform_monotonic_ns(void);
 uint64_t rec_platform_utc_ns(void);
+/* Whether the system itself takes the processor's time stamp counter for steady and equal on all processors. True when it does not tell. */
+bool rec_platform_trusts_tsc(void);
 uint64_t rec_platform_thread_id(void);
 /* What the calling thread has used so far: CPU time, and how often it gave the CPU up to wait (0 where the system does not tell). */
 uint64_t rec_platform_thread_cpu_ns(void);
@@ -25,6 +27,10 @@ int rec_file_lock(int file);     /* for as long as this process lives and keeps 
 bool rec_file_has_name(int file); /* it was not removed */
 int rec_file_close(int file);
 int rec_file_remove(const char *path);
+int rec_file_open(const char *path, int *file);                              /* one that is there, for reading */
+int rec_file_read(int file, void *bytes, size_t length, uint64_t offset);    /* all of it, or EIO */
+/* Calls visit with the name of each entry, in any order; entries that come and go meanwhile may be missed. */
+int rec_directory_visit(const char *path, void (*visit)(void *context, const char *name), void *context);
 /* Gives a finished file its name; EEXIST when that name is taken (never overwrites). */
 int rec_file_publish(const char *from, const char *to);
 int rec_directory_create(const char *path); /* and its parents; 0 when it is there */

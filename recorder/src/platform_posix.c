@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "platform.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -42,6 +43,34 @@ uint64_t rec_platform_thread_id(void)
     return (uint64_t)(uintptr_t)pthread_self();
 #endif
 }
+
+#ifdef __linux__
+#define CLOCK_SOURCES "/sys/devices/system/clocksource/clocksource0/"
+
+static bool read_line(const char *path, char *line, int capacity)
+{
+    FILE *file = fopen(path, "re");
+    const bool is_read = file && fgets(line, capacity, file);
+    if (file)
+        fclose(file);
+    return is_read;
+}
+
+/* The kernel leaves the TSC when it finds it unsteady (and strikes it from those available); guests often use their host's clock instead,
+ * with a TSC that is as good. */
+bool rec_platform_trusts_tsc(void)
+{
+    char current[64], available[256];
+    if (!read_line(CLOCK_SOURCES "current_clocksource", current, sizeof current))
+        return true; /* a sandbox without /sys */
+    if (strcmp(current, "tsc\n") == 0)
+        return true;
+    const bool is_host_clock = strncmp(current, "kvm-clock", 9) == 0 || strncmp(current, "hyperv_clocksource", 18) == 0;
+    return is_host_clock && read_line(CLOCK_SOURCES "available_clocksource", available, sizeof available) && strstr(available, "tsc ");
+}
+#else
+bool rec_platform_trusts_tsc(void) { return true; }
+#endif
 
 uint64_t rec_platform_thread_cpu_ns(void) { return clock_ns(CLOCK_THREAD_CPUTIME_ID); }
 
@@ -101,6 +130,32 @@ int rec_file_append(int file, const void *bytes, size_t length)
             length -= (size_t)written;
         }
     }
+    return 0;
+}
+
+int rec_file_open(const char *path, int *file)
+{
+    *file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    return *file < 0 ? errno : 0;
+}
+
+int rec_file_read(int file, void *bytes, size_t length, uint64_t offset)
+{
+    ssize_t got;
+    do
+        got = pread(file, bytes, length, (off_t)offset);
+    while (got < 0 && errno == EINTR);
+    return got == (ssize_t)length ? 0 : got < 0 ? errno : EIO;
+}
+
+int rec_directory_visit(const char *path, void (*visit)(void *context, const char *name), void *context)
+{
+    DIR *directory = opendir(path);
+    if (!directory)
+        return errno;
+    for (const struct dirent *entry; (entry = readdir(directory));)
+        visit(context, entry->d_name);
+    closedir(directory);
     return 0;
 }
 

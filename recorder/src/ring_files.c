@@ -89,6 +89,8 @@ static void trim(struct rec_ring_file *file)
 
 /* ---- files ---- */
 
+static const char name_prefix[] = ".callprofiler-", name_suffix[] = ".ring";
+
 static void free_file(struct rec_ring_file *file)
 {
     if (file->first) {
@@ -120,7 +122,7 @@ static int create_named(struct rec_ring_file *file)
         return ENOMEM;
     int status;
     do {
-        snprintf(file->path, capacity, "%s/.callprofiler-%u-%u.ring", file->folder, rec_platform_pid(), ++last_number);
+        snprintf(file->path, capacity, "%s/%s%u-%u%s", file->folder, name_prefix, rec_platform_pid(), ++last_number, name_suffix);
         status = rec_file_create_new(file->path, &file->file);
         if (status == ENOENT && (status = rec_directory_create(file->folder)) == 0)
             status = rec_file_create_new(file->path, &file->file);
@@ -145,6 +147,48 @@ static int map_head_and_first_region(struct rec_ring_file *file)
     return 0;
 }
 
+static bool is_idle_and_unowned(int file)
+{
+    struct {
+        uint64_t magic;
+        uint32_t file_id, state;
+    } head;
+    return rec_file_lock(file) == 0 && rec_file_read(file, &head, sizeof head, 0) == 0 && head.magic == CPTRACE_RING_FILE_MAGIC &&
+           head.state == CPTRACE_RING_FILE_IDLE;
+}
+
+/* What a process kept for its next run when it was killed holds nothing. Those of a run that was killed stay: they can be read. */
+static void remove_if_dead(void *folder, const char *name)
+{
+    const size_t length = strlen(name), suffix_length = strlen(name_suffix);
+    if (strncmp(name, name_prefix, strlen(name_prefix)) != 0 || length < suffix_length ||
+        strcmp(name + length - suffix_length, name_suffix) != 0)
+        return;
+    const size_t capacity = strlen(folder) + length + 2;
+    char *path = malloc(capacity);
+    int file;
+    if (!path)
+        return;
+    snprintf(path, capacity, "%s/%s", (const char *)folder, name);
+    if (rec_file_open(path, &file) == 0) {
+        if (is_idle_and_unowned(file))
+            rec_file_remove(path);
+        rec_file_close(file);
+    }
+    free(path);
+}
+
+/* Once per process for each folder, as far as it does not go to and fro between them. */
+static void remove_dead_once(char *folder)
+{
+    static _Atomic uint64_t last_folder;
+    uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
+    for (const char *at = folder; *at; at++)
+        hash = (hash ^ (unsigned char)*at) * UINT64_C(1099511628211);
+    if (atomic_exchange(&last_folder, hash) != hash)
+        rec_directory_visit(folder, remove_if_dead, folder);
+}
+
 static int create(const char *folder, struct rec_ring_file **created, char **path_tried)
 {
     struct rec_ring_file *file = calloc(1, sizeof *file);
@@ -153,6 +197,8 @@ static int create(const char *folder, struct rec_ring_file **created, char **pat
     file->file = -1;
     file->folder = strdup(folder);
     int status = file->folder ? create_named(file) : ENOMEM;
+    if (status == 0)
+        remove_dead_once(file->folder);
     if (status == 0) {
         rec_file_lock(file->file); /* a file system without locks: recovery goes by the process number alone */
         status = map_head_and_first_region(file);

@@ -400,7 +400,7 @@ static void finish_writing(struct rec_run *run, const char *outcome, const struc
     char helped[24], repaired[24];
     snprintf(helped, sizeof helped, "%llu", (unsigned long long)run->helped_count);
     snprintf(repaired, sizeof repaired, "%llu", (unsigned long long)cptrace_transcoder_repaired_count(run->transcoder));
-    struct cptrace_pair *pairs = calloc(more_count + 4, sizeof *pairs);
+    struct cptrace_pair *pairs = calloc(more_count + 5, sizeof *pairs);
     if (!pairs) {
         rec_run_fail(run, run->files.part_path, "no memory");
         return;
@@ -409,6 +409,8 @@ static void finish_writing(struct rec_run *run, const char *outcome, const struc
     pairs[count++] = rec_text_pair("outcome", outcome);
     pairs[count++] = rec_text_pair("helped_drains", helped);
     pairs[count++] = rec_text_pair("repaired_calls", repaired);
+    if (run->trouble)
+        pairs[count++] = rec_text_pair("warning", run->trouble);
     if (run->warning)
         pairs[count++] = rec_text_pair("warning", run->warning);
     if (more_count)

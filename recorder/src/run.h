@@ -63,6 +63,7 @@ struct rec_run {
     size_t drained_capacity;
     uint64_t bytes_written;
     uint64_t helped_count; /* drains by a recording thread */
+    const char *trouble;   /* what was missed, or NULL: told to the user, too; not owned */
     const char *warning;   /* what is wrong with what was recorded, or NULL; not owned */
 
     struct rec_run *next_open;

@@ -1,6 +1,5 @@
 #include "run_object.h"
 
-#include <frameobject.h>
 #include <structmember.h>
 
 #include "adopt.h"
@@ -9,6 +8,7 @@
 #include "collector.h"
 #include "cost.h"
 #include "driver.h"
+#include "frame.h"
 #include "lock.h"
 #include "ring_files.h"
 #include "run.h"
@@ -20,28 +20,67 @@ static struct rec_run_object *open_objects;
 
 bool rec_run_object_check(const PyObject *object) { return Py_IS_TYPE(object, run_type); }
 
-/* An error of ours never replaces what the program does: it is one warning, or with warnings as errors one message on stderr. */
-static void warn(const char *what, const char *why)
-{
-    rec_thread_mute(&rec_this_thread);
-    if (PyErr_WarnFormat(PyExc_RuntimeWarning, 2, "callprofiler: %s: %s", what, why) < 0)
-        PyErr_WriteUnraisable(NULL);
-    rec_thread_unmute(&rec_this_thread);
-}
-
-static void warn_of_exception(const char *what)
+/* The exception that is set, with its traceback, as one object; none is set afterwards. */
+static PyObject *take_exception(void)
 {
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
     PyErr_NormalizeException(&type, &value, &traceback);
-    PyObject *text = value ? PyObject_Str(value) : NULL;
+    if (value && traceback)
+        PyException_SetTraceback(value, traceback);
+    Py_XDECREF(type);
+    Py_XDECREF(traceback);
+    return value;
+}
+
+/* What came while our own code ran and is no error of it: Ctrl-C, an exit that was asked for. It goes on when that is done, as if it had
+ * come a moment later. */
+static void carry_exception(struct rec_run_object *self)
+{
+    if (self->carried)
+        PyErr_Clear();
+    else
+        self->carried = take_exception();
+}
+
+/* True when there was something to carry on: the exception is set. */
+static bool put_carried_exception(struct rec_run_object *self)
+{
+    PyObject *exception = self->carried;
+    if (!exception)
+        return false;
+    self->carried = NULL;
+    PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
+    Py_DECREF(exception);
+    return true;
+}
+
+/* An error of ours never replaces what the program does: it is one warning, or with warnings as errors one message on stderr. */
+static void warn(struct rec_run_object *self, const char *what, const char *why)
+{
+    rec_thread_mute(&rec_this_thread);
+    if (PyErr_WarnFormat(PyExc_RuntimeWarning, 2, "callprofiler: %s: %s", what, why) < 0) {
+        if (PyErr_ExceptionMatches(PyExc_Exception))
+            PyErr_WriteUnraisable(NULL);
+        else
+            carry_exception(self);
+    }
+    rec_thread_unmute(&rec_this_thread);
+}
+
+static void warn_of_exception(struct rec_run_object *self, const char *what)
+{
+    if (!PyErr_ExceptionMatches(PyExc_Exception)) {
+        carry_exception(self);
+        return;
+    }
+    PyObject *exception = take_exception();
+    PyObject *text = exception ? PyObject_Str(exception) : NULL;
     const char *why = text ? PyUnicode_AsUTF8(text) : NULL;
     PyErr_Clear();
-    warn(what, why ? why : "unknown error");
+    warn(self, what, why ? why : "unknown error");
     Py_XDECREF(text);
-    Py_XDECREF(type);
-    Py_XDECREF(value);
-    Py_XDECREF(traceback);
+    Py_XDECREF(exception);
 }
 
 /* ---- what settings.begin() says: (folder: bytes, name: bytes, info: list of (bytes, bytes), wants: tuple) ---- */
@@ -194,6 +233,7 @@ static int enter_context(struct rec_run_object *self)
     if (!self->token)
         return -1;
     self->home_context = PyThreadState_Get()->context;
+    rec_this_thread.context = NULL; /* what was looked at before has changed */
     Py_XINCREF(self->home_context);
     rec_attention_count++;
     return 0;
@@ -211,18 +251,6 @@ static void leave_context(struct rec_run_object *self)
     Py_CLEAR(self->parent);
 }
 
-/* The frame that enters a block, when it can be suspended; NULL else. */
-static const void *resumable_frame(void)
-{
-    PyFrameObject *frame = PyEval_GetFrame();
-    if (!frame)
-        return NULL;
-    PyCodeObject *code = PyFrame_GetCode(frame);
-    bool is_resumable = code->co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR);
-    Py_DECREF(code);
-    return is_resumable ? rec_current_frame() : NULL;
-}
-
 /* ---- enter and exit ---- */
 
 
@@ -235,11 +263,8 @@ static int switch_on(struct rec_run_object *self)
         PyErr_SetString(PyExc_OSError, self->run->error[0] ? self->run->error : "no memory");
         return -1;
     }
-    rec_thread_switch_on(thread, lane);
-    if (self->mode == REC_RUN_BLOCK && (self->frame = resumable_frame())) {
-        lane->ends_with_root = true;
-        lane->root_frame = self->frame;
-    }
+    self->frame = self->mode == REC_RUN_BLOCK ? rec_frame_of_block() : NULL;
+    rec_thread_switch_on(thread, lane, self->frame);
     return 0;
 }
 
@@ -269,7 +294,7 @@ static void tell_saved(struct rec_run_object *self, const char *path)
     PyObject *told = self->path ? PyObject_CallMethod(self->settings, "saved", "O", self) : NULL;
     rec_thread_unmute(&rec_this_thread);
     if (!told)
-        warn_of_exception("after the trace was saved");
+        warn_of_exception(self, "after the trace was saved");
     Py_XDECREF(told);
 }
 
@@ -286,7 +311,7 @@ static bool is_kept(struct rec_run_object *self)
     const int kept = answer ? PyObject_IsTrue(answer) : -1;
     rec_thread_unmute(&rec_this_thread);
     if (kept < 0)
-        warn_of_exception("deciding whether to keep the trace");
+        warn_of_exception(self, "deciding whether to keep the trace");
     Py_XDECREF(answer);
     return kept != 0;
 }
@@ -332,7 +357,7 @@ static void tell_children(struct rec_run_object *self, bool goes_on)
     PyObject *told = PyObject_CallMethod(self->settings, "follows", "si", self->run_id, goes_on);
     rec_thread_unmute(&rec_this_thread);
     if (!told)
-        warn_of_exception("telling child processes");
+        warn_of_exception(self, "telling child processes");
     Py_XDECREF(told);
     PyErr_Restore(type, value, traceback);
 }
@@ -364,7 +389,7 @@ static void close_run(struct rec_run_object *self, const char *outcome)
     const char *trouble = rec_backend_trouble(&rec_this_thread);
     rec_run_stop(run);
     if (trouble)
-        run->warning = trouble;
+        run->trouble = trouble;
     let_go(self);
     self->past_run = run;
     if (!is_kept(self)) {
@@ -372,11 +397,11 @@ static void close_run(struct rec_run_object *self, const char *outcome)
         return;
     }
     if (save(self, run, outcome) < 0)
-        warn("the trace is incomplete", run->error);
+        warn(self, "the trace is incomplete", run->error);
     else
         tell_saved(self, run->files.final_path);
-    if (trouble)
-        warn("the trace is incomplete", trouble);
+    if (run->trouble)
+        warn(self, "the trace is incomplete", run->trouble);
 }
 
 /* The run could not begin: nothing of it stays. */
@@ -409,6 +434,16 @@ static bool begin_run(struct rec_run_object *self, const char *parent_run)
     return true;
 }
 
+static PyObject *entered(struct rec_run_object *self)
+{
+    if (!self->carried)
+        return (PyObject *)self;
+    close_run(self, "interrupted");
+    put_carried_exception(self);
+    Py_DECREF(self);
+    return NULL;
+}
+
 static PyObject *run_enter(struct rec_run_object *self, PyObject *unused)
 {
     (void)unused;
@@ -416,16 +451,16 @@ static PyObject *run_enter(struct rec_run_object *self, PyObject *unused)
     if (self->run || rec_thread_records_owner(&rec_this_thread, self->settings))
         return (PyObject *)self; /* recursion: the run that is on has it all */
     if (!begin_run(self, "")) {
-        warn_of_exception("not recording");
-        return (PyObject *)self;
+        warn_of_exception(self, "not recording");
+        return entered(self);
     }
     if ((self->uses_context && enter_context(self) < 0) || (self->mode != REC_RUN_DRIVEN && switch_on(self) < 0)) {
-        warn_of_exception("not recording");
+        warn_of_exception(self, "not recording");
         drop_run(self);
-        return (PyObject *)self;
+        return entered(self);
     }
     self->start_tick = rec_clock_ticks();
-    return (PyObject *)self;
+    return entered(self);
 }
 
 static PyObject *run_exit(struct rec_run_object *self, PyObject *arguments)
@@ -438,6 +473,8 @@ static PyObject *run_exit(struct rec_run_object *self, PyObject *arguments)
     }
     close_run(self, type == Py_None ? "returned" : "raised");
     Py_CLEAR(self->exception); /* it holds the frames, and they hold us */
+    if (put_carried_exception(self))
+        return NULL;
     Py_RETURN_NONE;
 }
 
@@ -504,7 +541,7 @@ static void follow(struct rec_run_object *self)
     forget_open(self);
     cease_to_listen(self->wants_c_calls); /* what the parent's run held, this copy of the interpreter holds too */
     if (!begin_run(self, parent_run) || switch_on(self) < 0)
-        warn_of_exception("not recording in the child process");
+        warn_of_exception(self, "not recording in the child process");
     self->start_tick = rec_clock_ticks();
 }
 
@@ -558,6 +595,7 @@ static void run_dealloc(struct rec_run_object *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     close_run(self, "dropped");
+    Py_CLEAR(self->carried);
     rec_run_free(self->past_run);
     Py_CLEAR(self->settings);
     Py_CLEAR(self->path);

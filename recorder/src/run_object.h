@@ -30,6 +30,7 @@ struct rec_run_object {
     PyObject *path;                /* of the saved trace, or NULL */
     PyObject *labels;              /* dict of str to str; NULL while there are none */
     PyObject *exception;           /* by which the run was left, or NULL */
+    PyObject *carried;             /* an exception that came while our code ran, and goes on after it; or NULL */
     uint64_t start_tick, end_tick; /* end: 0 while it goes on */
     char run_id[33];               /* hex; empty before enter */
     bool holds_back_end, wants_c_calls, wants_processes;

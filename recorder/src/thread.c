@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "callable.h"
+#include "clock.h"
 #include "drainer.h"
 #include "platform.h"
 #include "ring_files.h"
@@ -13,6 +14,24 @@ _Thread_local struct rec_thread rec_this_thread REC_TLS_MODEL = {.callables = &r
 
 /* A thread ends without the interpreter: this guards the ties between threads and lanes, and nothing else is done while it is held. */
 static struct rec_mutex *ties;
+
+/* ---- what the fast path looks at ---- */
+
+static void set_fast_lanes(struct rec_thread *thread)
+{
+    struct rec_lane *lane = thread->lane;
+    thread->enter_lane = lane && !lane->outer && rec_clock_is_fast() ? lane : NULL;
+    thread->leave_lane = thread->enter_lane && !lane->root_frame ? lane : NULL;
+    thread->last_callable = NULL;
+}
+
+struct rec_lane *rec_thread_swap_lanes(struct rec_thread *thread, struct rec_lane *lane)
+{
+    struct rec_lane *before = thread->lane;
+    thread->lane = lane;
+    set_fast_lanes(thread);
+    return before;
+}
 
 /* ---- the thread's lanes ---- */
 
@@ -75,7 +94,8 @@ static void forget_thread(void *value)
         lane->thread = NULL;
         atomic_store_explicit(&lane->is_finished, true, memory_order_release);
     }
-    thread->lanes = thread->lane = thread->muted = NULL;
+    thread->lanes = thread->muted = NULL;
+    rec_thread_swap_lanes(thread, NULL);
     rec_mutex_unlock(ties);
     rec_callable_cache_free(thread);
 }
@@ -123,8 +143,10 @@ static bool detach(struct rec_lane *lane)
     if (thread && lane->is_on && !unlink_lane(&thread->lane, lane))
         unlink_lane(&thread->muted, lane);
     lane->is_on = false;
-    if (thread)
+    if (thread) {
+        set_fast_lanes(thread);
         unlink_of_thread(lane);
+    }
     return true;
 }
 
@@ -156,7 +178,8 @@ static void on_fork_child(void)
         lane->run->was_on_in_fork = true;
         lane->is_on = false;
     }
-    rec_this_thread.lane = rec_this_thread.muted = rec_this_thread.lanes = NULL; /* before Python code could write into the parent's rings */
+    rec_thread_swap_lanes(&rec_this_thread, NULL); /* before Python code could write into the parent's rings */
+    rec_this_thread.muted = rec_this_thread.lanes = NULL;
     rec_run_abandon_all_after_fork();
     rec_ring_files_forget_after_fork();
     rec_drainer_forget_after_fork();
@@ -171,11 +194,12 @@ int rec_threads_start(void)
 
 /* ---- which runs are on ---- */
 
-void rec_thread_switch_on(struct rec_thread *thread, struct rec_lane *lane)
+void rec_thread_switch_on(struct rec_thread *thread, struct rec_lane *lane, const void *root_frame)
 {
     lane->outer = thread->lane;
+    lane->root_frame = root_frame;
     lane->is_on = true;
-    thread->lane = lane;
+    rec_thread_swap_lanes(thread, lane);
 }
 
 /* By the thread itself: its lane. */
@@ -186,8 +210,9 @@ void rec_thread_switch_off(struct rec_lane *lane)
     struct rec_thread *thread = lane->thread;
     if (!unlink_lane(&thread->lane, lane))
         unlink_lane(&thread->muted, lane);
+    set_fast_lanes(thread);
     lane->is_on = false;
-    lane->ends_with_root = false;
+    lane->root_frame = NULL;
     lane->coroutine_depth = 0;
     lane->outer = NULL;
 }
@@ -214,15 +239,14 @@ void rec_thread_mute(struct rec_thread *thread)
 {
     if (thread->mute_count++ > 0)
         return;
-    thread->muted = thread->lane;
-    thread->lane = NULL;
+    thread->muted = rec_thread_swap_lanes(thread, NULL);
 }
 
 void rec_thread_unmute(struct rec_thread *thread)
 {
     if (--thread->mute_count > 0)
         return;
-    thread->lane = thread->muted;
+    rec_thread_swap_lanes(thread, thread->muted);
     thread->muted = NULL;
 }
 
@@ -257,15 +281,4 @@ void rec_thread_name(char *name, size_t capacity)
     Py_XDECREF(text);
     PyErr_Clear();
     PyErr_Restore(type, value, traceback);
-}
-
-const void *rec_current_frame(void)
-{
-#if PY_VERSION_HEX >= 0x030d0000
-    return PyThreadState_GetUnchecked()->current_frame;
-#elif PY_VERSION_HEX >= 0x030c0000
-    return _PyThreadState_UncheckedGet()->cframe->current_frame;
-#else
-    return PyEval_GetFrame();
-#endif
 }

@@ -12,15 +12,23 @@
 struct rec_callable_cache;
 
 struct rec_thread {
-    struct rec_lane *lane;  /* the innermost run that is on, or NULL: the first thing that a hook looks at */
+    /* What the fast path looks at first: the only run that is on, or NULL: none is, or it is not that simple (several are, the clock is slow;
+     * for leaves: the run goes off with one of the frames that are left). Follow from `lane`: see thread.c, set_fast_lanes. */
+    struct rec_lane *enter_lane, *leave_lane;
+    const void *last_callable; /* the C callable that was called last, and its function */
+    struct rec_function *last_c_function;
+
+    struct rec_lane *lane;  /* the innermost run that is on, or NULL */
     struct rec_lane *muted; /* what `lane` was, while our own Python code runs */
     unsigned mute_count;
     struct rec_callable_cache *callables; /* in front of the table of C callables */
     const void *context; /* the context that was looked at last, and its version */
     uint64_t context_version;
+    const void *announced_frame; /* of the coroutine that the task that was created last will run: an eager one starts within its creator */
     struct rec_lane *lanes; /* all that it has, on or off */
     atomic_bool has_closed_lanes; /* some of them belong to runs that are over */
     bool is_known;                /* its end is watched */
+    bool locals_are_written_back; /* the interpreter will, when this event is over: nobody may touch a frame's locals */
 };
 
 /* Thread-local access without a call into the loader, where the C library keeps room for it. */
@@ -33,8 +41,12 @@ extern _Thread_local struct rec_thread rec_this_thread REC_TLS_MODEL;
 
 int rec_threads_start(void); /* once per process; 0 or an errno value */
 
-/* Switches a lane of the calling thread on or off. Off is right in any order, and when it is off already. */
-void rec_thread_switch_on(struct rec_thread *thread, struct rec_lane *lane);
+/* Puts another list of lanes in the place of what is on; the old one is returned. */
+struct rec_lane *rec_thread_swap_lanes(struct rec_thread *thread, struct rec_lane *lane);
+
+/* Switches a lane of the calling thread on or off. root_frame: it goes off when this frame ends or suspends; NULL: when it is told.
+ * Off is right in any order, and when it is off already. */
+void rec_thread_switch_on(struct rec_thread *thread, struct rec_lane *lane, const void *root_frame);
 void rec_thread_switch_off(struct rec_lane *lane);
 bool rec_thread_is_recording(const struct rec_thread *thread, const struct rec_run *run);
 /* Whether a run of this owner is on. */
@@ -60,8 +72,5 @@ void rec_thread_name(char *name, size_t capacity);
 
 /* The threading.Thread of the calling thread; borrowed. NULL while there is none. Runs no Python code, leaves no exception. */
 PyObject *rec_thread_object(void);
-
-/* The interpreter frame that runs now: its address is the identity of a generator or coroutine while it lives. */
-const void *rec_current_frame(void);
 
 #endif

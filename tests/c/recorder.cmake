@@ -11,3 +11,13 @@ if(Python_Development.Module_FOUND AND NOT WIN32)
   target_link_libraries(race_recorder PRIVATE cptrace pthread)
   add_test(NAME race_recorder COMMAND race_recorder)
 endif()
+
+# Its clock needs no Python at all.
+if(NOT WIN32)
+  add_library(recorder_clock STATIC EXCLUDE_FROM_ALL
+    "${CMAKE_CURRENT_SOURCE_DIR}/../../recorder/src/clock.c" "${CMAKE_CURRENT_SOURCE_DIR}/../../recorder/src/platform_posix.c")
+  target_include_directories(recorder_clock PUBLIC "${CMAKE_CURRENT_SOURCE_DIR}/../../recorder/src")
+  target_link_libraries(recorder_clock PUBLIC cptrace pthread)
+  add_executable(bench_clock_drift EXCLUDE_FROM_ALL "${CMAKE_CURRENT_SOURCE_DIR}/../bench/clock_drift.c")
+  target_link_libraries(bench_clock_drift PRIVATE recorder_clock)
+endif()

@@ -39,6 +39,11 @@ def run_process(command, cwd, env=None, timeout=120):
     )
 
 
+def run_name(trace):
+    """The name of the run that a trace file is named after."""
+    return re.sub(r"_\d{8}_\d{6}(_\d+)?\.cptrace$", "", Path(trace).name)
+
+
 class Recorded:
     """A finished program and the traces that it left."""
 
@@ -166,6 +171,25 @@ class Tree:
         (a type that is called, for one) differs between the interpreter's two interfaces."""
         below = [self.outline(child) for child in self.children(call) if child["category"] != "builtin"]
         return (short(call), below)
+
+    def story(self, module=None):
+        """The program's own Python calls (or those of one module) as an indented tree: each call below the nearest such call
+        that it was made in, in the order in which they began. How a call ended is said when it did not return."""
+        shown, below = {None}, {}
+        for call in self.calls:
+            if call["category"] != "user" or not call["file"] or module not in (None, call["module"]):
+                continue
+            shown.add(call["id"])
+            caller = call["parent"]
+            while caller not in shown:
+                caller = self.by_id[caller]["parent"]
+            below.setdefault(caller, []).append(call)
+        lines, waiting = [], [(0, call) for call in reversed(below.get(None, []))]
+        while waiting:
+            level, call = waiting.pop()
+            lines.append("  " * level + short(call) + ("" if call["outcome"] == "returned" else " " + call["outcome"]))
+            waiting += [(level + 1, child) for child in reversed(below.get(call["id"], []))]
+        return "\n".join(lines)
 
     def python_calls(self):
         """(name, name of the nearest Python caller or None) of each Python call, in start order: the same with and without C calls."""

@@ -151,7 +151,9 @@ def test_a_run_within_a_child(forks):
 
 
 def test_nothing_but_traces_is_left(forks):
-    assert [path.name for path in forks.traces[0].parent.iterdir() if path.suffix != ".cptrace"] == []
+    """But for rings that a child kept for its next run when it ended by os._exit outside of any run."""
+    left = [path for path in forks.traces[0].parent.iterdir() if path.suffix != ".cptrace"]
+    assert all(path.name.startswith(".callprofiler-") and path.read_bytes()[12:16] == b"\0\0\0\0" for path in left)
 
 
 CHILDREN = """

@@ -1,34 +1,51 @@
 """The calls of real programs, compared one by one with what an independent tracer in pure Python saw in another process."""
 
 import json
+import sys
 import textwrap
 
 import pytest
 
 REFERENCE = """
-    import gc, json, sys
+    import dis, gc, json, sys
     gc.disable()
 
     from workload import main
 
     main()  # warm up: imports and caches are not part of the comparison
 
-    seen, stack, numbers, kept = [], [], {}, []
+    RESUMABLE = 0x2A0  # generator, coroutine, async generator: it will come again
+    RETURNS = {dis.opmap[name] for name in ("RETURN_VALUE", "RETURN_CONST") if name in dis.opmap}
+    seen, stack, resumable = [], [], {}
+
+    def returned(frame, argument):
+        # A frame that returns None and one that is left by an exception look alike but for the instruction they stand at.
+        return argument is not None or frame.f_code.co_code[frame.f_lasti] in RETURNS
 
     def tracer(frame, event, argument):
         if event == "call":
-            number = numbers.get(id(frame))
+            number, _ = resumable.get(id(frame), (None, None))
             if number is None:
                 number = len(seen)
                 code = frame.f_code
-                seen.append([code.co_name, code.co_firstlineno, stack[-1] if stack else None])
-                if code.co_flags & 0x2A0:  # generator, coroutine, async generator: it will come again
-                    numbers[id(frame)] = number
-                    kept.append(frame)  # no other frame gets this address
+                seen.append([code.co_name, code.co_firstlineno, stack[-1] if stack else None, None])
+                if code.co_flags & RESUMABLE:
+                    resumable[id(frame)] = number, frame  # no other frame gets this address while it is kept
             stack.append(number)
         elif event == "return":
             if stack:
-                stack.pop()
+                number = stack.pop()
+                if not frame.f_code.co_flags & RESUMABLE:
+                    seen[number][3] = "returned" if returned(frame, argument) else "raised"
+                elif frame.f_code.co_code[frame.f_lasti] in RETURNS:  # else it yields or raises: no tracer in Python can tell
+                    seen[number][3] = "returned"
+                    del resumable[id(frame)]
+        elif event == "c_call":
+            if argument is not sys.setprofile:
+                stack.append(len(seen))
+                seen.append([argument.__name__, 0, stack[-2] if len(stack) > 1 else None, None])
+        elif stack:
+            seen[stack.pop()][3] = "returned" if event == "c_return" else "raised"
 
     sys.setprofile(tracer)
     main()
@@ -126,6 +143,56 @@ WORKLOADS = {
             with contextlib.suppress(ZeroDivisionError):
                 list(map(lambda n: 1 // n, [1, 0]))
     """,
+    "asyncio": """
+        import asyncio, contextlib
+
+        @contextlib.asynccontextmanager
+        async def managed(n):
+            await asyncio.sleep(0)
+            yield n
+
+        async def numbers(limit):
+            for n in range(limit):
+                try:
+                    yield n
+                except KeyError:
+                    await asyncio.sleep(0)
+
+        async def fails(n):
+            await asyncio.sleep(0)
+            raise LookupError(n)
+
+        async def work(n, queue):
+            async with managed(n):
+                async for m in numbers(n):
+                    await queue.put(m)
+            try:
+                await fails(n)
+            except LookupError:
+                return n
+
+        async def consume(queue):
+            with contextlib.suppress(asyncio.CancelledError):
+                while True:
+                    await queue.get()
+
+        tasks = []  # stay: the tracer keeps frames, and tasks with them; when they die differs
+
+        async def everything():
+            queue = asyncio.Queue(2)
+            tasks.append(asyncio.current_task())
+            consumer = asyncio.ensure_future(consume(queue))
+            tasks.append(consumer)
+            await asyncio.gather(*(work(n, queue) for n in range(10)))
+            await asyncio.wait_for(asyncio.sleep(0), 10)
+            consumer.cancel()
+            await consumer
+
+        def main():
+            loop = asyncio.new_event_loop()  # asyncio.run() goes through a set of tasks, in any order
+            loop.run_until_complete(everything())
+            loop.close()
+    """,
     "classes": """
         import collections, dataclasses, enum, functools, operator
 
@@ -188,26 +255,37 @@ WORKLOADS = {
 }
 
 
-def python_calls(tree):
-    """[name, line, index of the nearest Python caller] in start order: what the reference tracer writes."""
+# Line 0: a C function. From 3.12 on sys.monitoring also tells of types and other C callables, of which sys.setprofile does not.
+
+
+def calls_of(tree, c_functions):
+    """[name, line, index of the caller, outcome] in start order: what the reference tracer writes."""
     index, result = {}, []
     for call in tree.calls:
-        if not call["file"]:
+        name = call["function"].rpartition(".")[2]
+        if not call["file"] and sys.version_info >= (3, 12) and name not in c_functions:
             continue
-        parent = tree.parent(call)
-        while parent is not None and not parent["file"]:
-            parent = tree.parent(parent)
+        caller = tree.parent(call)
+        while caller is not None and caller["id"] not in index:
+            caller = tree.parent(caller)
         index[call["id"]] = len(result)
-        result.append([call["function"].rpartition(".")[2], call["line"], index[parent["id"]] if parent else None])
+        result.append([name, call["line"], index[caller["id"]] if caller else None, call["outcome"]])
     return result
 
 
+def first_difference(found, expected):
+    """None when each call is as expected; an ending of None is not compared."""
+    for index, (ours, theirs) in enumerate(zip(found, expected)):
+        if ours[:3] != theirs[:3] or theirs[3] not in (None, ours[3]):
+            return f"at call {index}: {ours}, expected {theirs}; before it {found[max(0, index - 5):index]}"
+    return None if len(found) == len(expected) else f"{len(found)} calls, expected {len(expected)}"
+
+
 @pytest.mark.parametrize("workload", WORKLOADS)
-def test_every_call_and_its_parent(workload, record, tree, tmp_path):
+def test_every_call_and_its_caller_and_ending(workload, record, tree, tmp_path):
     (tmp_path / "workload.py").write_text(textwrap.dedent(WORKLOADS[workload]), encoding="utf-8")
     expected = json.loads(record(REFERENCE).stdout)
-    found = python_calls(tree(record(RECORDED).trace))
-    assert len(found) > 100
-    differing = [index for index, (ours, theirs) in enumerate(zip(found, expected)) if ours != theirs]
-    assert not differing, f"first at call {differing[0]}: {found[differing[0]]}, expected {expected[differing[0]]}"
-    assert len(found) == len(expected)
+    c_functions = {call[0] for call in expected if call[1] == 0}
+    found = calls_of(tree(record(RECORDED).trace), c_functions)
+    assert len([call for call in expected if call[1]]) > 100 and len(c_functions) > 5
+    assert first_difference(found, expected) is None

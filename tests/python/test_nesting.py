@@ -38,7 +38,6 @@ NESTED_OVER_THREADS = """
 """
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="PyEval_SetProfile hears only of the threads on which a run was started")
 def test_nested_runs_over_threads(record):
     run = record(NESTED_OVER_THREADS)
     assert all(read_info(trace)["complete"] for trace in run.traces)

@@ -1,0 +1,49 @@
+"""The recorder's targets (the project's design document, section 7) beside what was measured."""
+
+import sys
+
+
+def at_most(what, figure, limit, unit=""):
+    """A row; figure None: not measured here."""
+    return {"what": what, "figure": figure, "limit": limit, "unit": unit, "met": None if figure is None else figure <= limit}
+
+
+def _worst(workloads, names, field):
+    return max((workloads[name][field] for name in names if name in workloads), default=None)
+
+
+def rows(result, real_names):
+    """Every target of the recorder, in the order of the design."""
+    workloads, runs = result["workloads"], result["runs"]
+    wall, cpu = result["means"].get("micro", {}).get("wall", {}), result["means"].get("micro", {}).get("cpu", {})
+    is_monitoring = sys.version_info >= (3, 12)
+    limit = 0.40 if is_monitoring else 0.60
+    table = [
+        at_most("added wall against cProfile, micro", wall.get("cProfile"), limit, "×"),
+        at_most("added wall against viztracer, micro", wall.get("viztracer"), limit, "×"),
+    ]
+    if sys.version_info >= (3, 13):
+        table.append(at_most("added wall against trace0, micro with Python calls", wall.get("trace0"), 1.0, "×"))
+    table.append(at_most("added wall against the null callback, micro", wall.get("null"), 1.30, "×"))
+    table.append(at_most("the same against the null callback that reads the clock", wall.get("null_clock"), 1.30, "×"))
+    if is_monitoring:
+        table.append(at_most("total CPU against cProfile, micro", cpu.get("cProfile"), 0.60, "×"))
+    table += [
+        at_most("bytes per call, the worst real workload", _worst(workloads, real_names, "bytes_per_call"), 1.5),
+        at_most("bytes against entropy of the clock, the worst real workload", _worst(workloads, real_names, "bytes_per_entropy"), 1.15, "×"),
+        at_most("a run of 50 calls: bytes", runs.get("short", {}).get("bytes"), 2048),
+        at_most("a run of 50 calls: start + end", runs.get("short", {}).get("start_and_end_us"), 200, "µs"),
+        at_most("resident memory that recording adds, 10 M calls", runs.get("long", {}).get("added_mib"), 16, "MiB"),
+        at_most("end of a run after 10 M calls", runs.get("long", {}).get("end_ms"), 10, "ms"),
+        at_most("decorated function, CALLPROFILER=0", runs.get("off", {}).get("off_ns"), 60, "ns"),
+        at_most("decorated function, run not sampled", runs.get("unsampled", {}).get("unsampled_ns"), 60, "ns"),
+    ]
+    return table
+
+
+def show(table):
+    print("\ntargets of the recorder")
+    for row in table:
+        figure = "-" if row["figure"] is None else f"{row['figure']:.2f}"
+        verdict = {None: "not measured", True: "met", False: "NOT MET"}[row["met"]]
+        print(f"  {row['what']:62} {figure:>9} ≤ {row['limit']:<6g} {row['unit']:4} {verdict}")
