@@ -268,14 +268,14 @@ MANY = """
             leaf(n)
         return "result"
 
-    LIMIT = 200_000
+    LIMIT = 100_000
     with block("limited", quiet=True, max_bytes=LIMIT):
-        print(main(1_500_000))
+        print(main(500_000))
         print(main(10))
     with block("small", quiet=True, max_bytes=LIMIT):
         print(main(100))
     with block("unlimited", quiet=True):
-        print(main(1_500_000))
+        print(main(500_000))
 """
 
 
@@ -283,11 +283,11 @@ def test_max_bytes(record):
     run = record(MANY)
     assert run.stdout == "result\n" * 4 and run.stderr == ""
     limited, small, unlimited = (read_info(run.trace_of(name)) for name in ("limited", "small", "unlimited"))
-    assert unlimited["bytes"] > 3 * 200_000, "the test needs a larger run"
-    assert 200_000 <= limited["bytes"] <= 2 * 200_000
+    assert unlimited["bytes"] > 3 * 100_000, "the test needs a larger run"
+    assert 100_000 <= limited["bytes"] <= 2 * 100_000
     assert "max_bytes" in limited["end"]["warning"]
     assert limited["complete"] is True and limited["end"]["outcome"] == "returned"
     assert "warning" not in small["end"] and "warning" not in unlimited["end"]
     assert len(run.tree_of("small").named("leaf")) == 100
     kept = run.tree_of("limited").named("leaf")
-    assert 1000 < len(kept) < 1_500_000 and unlimited["calls"] >= 1_500_001
+    assert 1000 < len(kept) < 500_000 and unlimited["calls"] >= 500_001

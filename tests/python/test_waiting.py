@@ -39,6 +39,7 @@ WAITING = """
             x += n
 
     def waits_for_lock():
+        about_to_wait.set()
         lock.acquire()
         lock.release()
 
@@ -65,11 +66,12 @@ WAITING = """
             pass
 
     lock, condition = threading.Lock(), threading.Condition()
-    held = threading.Event()
+    held, about_to_wait = threading.Event(), threading.Event()
 
     def holds():
         with lock:
             held.set()
+            about_to_wait.wait()
             time.sleep(0.05)
 
     def main():
