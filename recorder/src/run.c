@@ -399,8 +399,13 @@ void rec_run_stop(struct rec_run *run)
     rec_drainer_remove(run);
     rec_mutex_lock(run->mutex);
     run->has_stopped = true;
+    bool are_detached = true;
     for (struct rec_lane *lane = run->lanes; lane; lane = lane->next_of_run)
-        rec_thread_detach_lane(lane);
+        are_detached &= rec_thread_detach_lane(lane);
+    if (!are_detached) { /* what other threads put from here on does not count: they may hear of some things, and not of others */
+        drain(run, rec_clock_calibrate());
+        atomic_store(&run->is_full, true);
+    }
     rec_mutex_unlock(run->mutex);
 }
 
