@@ -3,7 +3,6 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-
 /* callprofiler._arguments.describe(frame) -> bytes, imported when it is first needed. */
 static PyObject *describe(PyObject *frame)
 {

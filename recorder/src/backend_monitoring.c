@@ -69,8 +69,8 @@ HOOK(on_py_yield)
     return leave(&rec_this_thread, args[0], CPTRACE_RING_SUSPEND);
 }
 
-/* From 3.13 on, an exception that a signal handler raises as a function begins comes before PY_START: at its first RESUME, which has a cache
- * entry behind it from 3.15 on. */
+/* From 3.13 on, an exception that a signal handler raises as a function begins comes before PY_START: at its first RESUME, which has a
+ * cache entry behind it from 3.15 on. */
 static bool is_before_start(PyCodeObject *code, PyObject *offset)
 {
     enum { CODE_UNIT_BYTES = 2, RESUME_UNITS = PY_VERSION_HEX >= 0x030f0000 ? 2 : 1 };
@@ -147,7 +147,7 @@ static const int tool_ids[] = {4, 3, 2};
 static PyObject *monitoring; /* sys.monitoring */
 static long event_bits[HOOK_COUNT];
 static PyObject *hook_objects[HOOK_COUNT];
-static int tool_id = -1; /* ours while held */
+static int tool_id = -1;                      /* ours while held */
 static unsigned holder_count, c_holder_count; /* runs that are open; those that want C calls */
 
 static int read_event_bits(void)

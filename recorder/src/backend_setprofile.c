@@ -262,7 +262,8 @@ static void hear_of(PyThreadState *state)
 #endif
 }
 
-/* What threading gives to sys.setprofile in a new thread: at the first event (which can be the call of run) it makes room for the real hook. */
+/* What threading gives to sys.setprofile in a new thread: at the first event (which can be the call of run) it makes room for the real
+ * hook. */
 static PyObject *begin_thread(PyObject *self, PyObject *arguments)
 {
     PyFrameObject *frame;

@@ -317,8 +317,7 @@ static struct rec_function *cached_function(const struct rec_thread *thread, con
 {
     const struct rec_callable_cache *cache = thread->callables;
     const struct rec_callable_entry *cached = rec_cached_callable(cache, key);
-    const bool is_valid =
-        cached->key == key && cache->generation == atomic_load_explicit(&rec_callable_generation, memory_order_relaxed);
+    const bool is_valid = cached->key == key && cache->generation == atomic_load_explicit(&rec_callable_generation, memory_order_relaxed);
     return is_valid ? cached->function : NULL;
 }
 
@@ -379,7 +378,4 @@ static int find_method_wrapper_type(void)
     return wrapper ? 0 : -1;
 }
 
-int rec_callable_table_start(void)
-{
-    return find_python_call_slot() < 0 || find_method_wrapper_type() < 0 || !grow_callables() ? -1 : 0;
-}
+int rec_callable_table_start(void) { return find_python_call_slot() < 0 || find_method_wrapper_type() < 0 || !grow_callables() ? -1 : 0; }

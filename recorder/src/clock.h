@@ -15,7 +15,7 @@ enum rec_clock_source { REC_CLOCK_TSC = 1, REC_CLOCK_CNTVCT, REC_CLOCK_MONOTONIC
 
 struct rec_clock {
     enum rec_clock_source source;
-    unsigned shift; /* raw counter to ticks */
+    unsigned shift;      /* raw counter to ticks */
     double ticks_per_ns; /* about: for intervals that need not be exact */
 };
 extern struct rec_clock rec_clock; /* set once, by rec_clock_choose */

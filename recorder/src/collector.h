@@ -2,7 +2,8 @@
 #ifndef REC_COLLECTOR_H
 #define REC_COLLECTOR_H
 
-/* While at least one run is open: gc.callbacks tells of collections. No exception remains when that fails: collections are then not seen. */
+/* While at least one run is open: gc.callbacks tells of collections. No exception remains when that fails: collections are then not seen.
+ */
 void rec_collector_hold(void);
 void rec_collector_release(void);
 

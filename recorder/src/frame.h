@@ -1,6 +1,6 @@
 /* Interpreter frames: which one runs, which is below, which one an object stands for. The address of a frame is the identity of a generator
- * or coroutine while it lives. On 3.12 and later these are the interpreter's own, not objects, and no frame object is made for asking; where
- * they have what is needed is found out at start, by asking a generator. Before, they are frame objects. */
+ * or coroutine while it lives. On 3.12 and later these are the interpreter's own, not objects, and no frame object is made for asking;
+ * where they have what is needed is found out at start, by asking a generator. Before, they are frame objects. */
 #ifndef REC_FRAME_H
 #define REC_FRAME_H
 

@@ -17,8 +17,8 @@ enum rec_function_kind {
 };
 
 struct rec_function {
-    uint32_t number; /* process-wide */
-    uint8_t kind;    /* enum rec_function_kind */
+    uint32_t number;  /* process-wide */
+    uint8_t kind;     /* enum rec_function_kind */
     uint8_t landmark; /* enum rec_landmark */
     bool is_coroutine;
     bool is_c; /* c_calls=False leaves it out */
@@ -34,11 +34,11 @@ static inline uint64_t rec_function_word(const struct rec_function *function, en
 /* Once per process, with the GIL. -1 with a Python exception. */
 int rec_function_table_start(void);
 
-struct rec_function *rec_function_create(PyCodeObject *code); /* of the code that runs now, when it is new; NULL: no memory */
+struct rec_function *rec_function_create(PyCodeObject *code);  /* of the code that runs now, when it is new; NULL: no memory */
 struct rec_function *rec_function_of_code(PyCodeObject *code); /* what it is known as; NULL when it has not run under the recorder yet */
 
-/* Where functions lie in co_extra; when that is not laid out as below (it has been since 3.6; looked at once at start), an index that no code
- * object has. */
+/* Where functions lie in co_extra; when that is not laid out as below (it has been since 3.6; looked at once at start), an index that no
+ * code object has. */
 extern Py_ssize_t rec_code_direct_index;
 
 /* As rec_function_of_code, without a call; NULL also when it must be asked. */

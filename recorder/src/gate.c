@@ -8,10 +8,10 @@
 
 struct gate {
     PyObject_HEAD
-    PyObject *settings;             /* whose runs: within one of them, a call starts no other; owned */
-    uint64_t every;                 /* each so many-th call, beginning with the first */
-    double probability;             /* and of these, so many */
-    atomic_uint_fast64_t turn;      /* calls so far */
+    PyObject *settings;              /* whose runs: within one of them, a call starts no other; owned */
+    uint64_t every;                  /* each so many-th call, beginning with the first */
+    double probability;              /* and of these, so many */
+    atomic_uint_fast64_t turn;       /* calls so far */
     atomic_uint_fast64_t randomness; /* of our own: the program's random numbers stay what they were */
 };
 
@@ -75,8 +75,7 @@ static PyMethodDef gate_methods[] = {
      "passes_over(): whether the call that begins now starts no run: one of these settings is on, or this call is not in the sample."},
     {NULL, NULL, 0, NULL},
 };
-static PyType_Slot gate_slots[] = {
-    {Py_tp_new, gate_new}, {Py_tp_dealloc, gate_dealloc}, {Py_tp_methods, gate_methods}, {0, NULL}};
+static PyType_Slot gate_slots[] = {{Py_tp_new, gate_new}, {Py_tp_dealloc, gate_dealloc}, {Py_tp_methods, gate_methods}, {0, NULL}};
 static PyType_Spec gate_spec = {
     .name = "callprofiler._recorder.Gate", .basicsize = sizeof(struct gate), .flags = Py_TPFLAGS_DEFAULT, .slots = gate_slots};
 

@@ -111,7 +111,8 @@ static PyObject *new_reference(PyObject *object)
     return object;
 }
 
-/* The new thread will be known by this, whose reference is taken over: its Thread object, or the function that it runs. NULL: by nothing. */
+/* The new thread will be known by this, whose reference is taken over: its Thread object, or the function that it runs. NULL: by nothing.
+ */
 static void announce(struct rec_thread *thread, PyObject *object)
 {
     struct pending_thread *pending = object ? calloc(1, sizeof *pending) : NULL;

@@ -32,11 +32,11 @@ struct rec_lane {
     uint64_t treatment_count;
     struct rec_lane *outer; /* the next run that is recorded on this thread, while this one is on */
     bool is_on;
-    bool may_grow; /* it has its first, small ring, and the next full one brings a large one */
-    atomic_bool is_finished; /* its thread has ended */
-    atomic_bool is_closed;   /* its run is over, and has left it to its thread */
-    const void *root_frame; /* it was switched on by this frame, and goes off with it; NULL: by itself */
-    uint64_t switch_count; /* voluntary context switches, when they were asked for last */
+    bool may_grow;            /* it has its first, small ring, and the next full one brings a large one */
+    atomic_bool is_finished;  /* its thread has ended */
+    atomic_bool is_closed;    /* its run is over, and has left it to its thread */
+    const void *root_frame;   /* it was switched on by this frame, and goes off with it; NULL: by itself */
+    uint64_t switch_count;    /* voluntary context switches, when they were asked for last */
     unsigned coroutine_depth; /* coroutines on the stack: the first of them is a task's */
 
     struct rec_run *run;

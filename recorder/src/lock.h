@@ -5,9 +5,9 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-/* rec_lock: for all state of the process that is not said to be a run's, a lane's or a thread's: tables of functions, Run objects, ring files
- * that are kept. Never held while Python code can run.
- * rec_lock_back_end: for who listens to the interpreter. Held while the interpreter is told, so not by hooks. */
+/* rec_lock: for all state of the process that is not said to be a run's, a lane's or a thread's: tables of functions, Run objects, ring
+ * files that are kept. Never held while Python code can run. rec_lock_back_end: for who listens to the interpreter. Held while the
+ * interpreter is told, so not by hooks. */
 #ifdef Py_GIL_DISABLED
 extern PyMutex rec_the_lock, rec_the_back_end_lock;
 static inline void rec_lock(void) { PyMutex_Lock(&rec_the_lock); }

@@ -64,7 +64,8 @@ static PyMethodDef methods[] = {
     {"label", rec_run_object_label, METH_VARARGS,
      "label(key, value): puts a label, both str, on the innermost run that is on in this thread; nothing when there is none."},
     {"mark", rec_moments_mark, METH_O, "mark(text): marks this moment in the traces that are on in this thread."},
-    {"counter", rec_moments_counter, METH_VARARGS, "counter(name, value): a value at this moment, in the traces that are on in this thread."},
+    {"counter", rec_moments_counter, METH_VARARGS,
+     "counter(name, value): a value at this moment, in the traces that are on in this thread."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -72,9 +73,9 @@ static int start(PyObject *module)
 {
     rec_clock_choose();
     rec_run_variable = PyContextVar_New("callprofiler_run", NULL);
-    if (!rec_run_variable || rec_threads_start() != 0 || rec_drainer_start() != 0 || rec_function_table_start() < 0 || rec_callable_table_start() < 0 ||
-        rec_backend_start() < 0 || rec_driver_start() < 0 ||
-        rec_frames_start() < 0 || rec_moments_start(module) < 0 || rec_gate_start(module) < 0)
+    if (!rec_run_variable || rec_threads_start() != 0 || rec_drainer_start() != 0 || rec_function_table_start() < 0 ||
+        rec_callable_table_start() < 0 || rec_backend_start() < 0 || rec_driver_start() < 0 || rec_frames_start() < 0 ||
+        rec_moments_start(module) < 0 || rec_gate_start(module) < 0)
         return -1;
     if (PyModule_AddStringConstant(module, "backend", rec_backend_name) < 0 ||
         PyModule_AddStringConstant(module, "clock", rec_clock_name()) < 0 || PyModule_AddIntConstant(module, "CALL", REC_RUN_CALL) < 0 ||
@@ -87,8 +88,8 @@ static int start(PyObject *module)
 PyMutex rec_the_lock, rec_the_back_end_lock;
 #endif
 
-/* One copy of all state per process, which is the main interpreter's. A second import there (after somebody emptied sys.modules) gets what the
- * first one had. */
+/* One copy of all state per process, which is the main interpreter's. A second import there (after somebody emptied sys.modules) gets what
+ * the first one had. */
 static int start_once(PyObject *module)
 {
     static PyObject *names;

@@ -172,7 +172,8 @@ static PyType_Slot span_slots[] = {
     {Py_tp_new, span_new},
     {Py_tp_dealloc, span_dealloc},
     {Py_tp_methods, span_methods},
-    {Py_tp_doc, (void *)"span(name): `with span(\"load\"): ...` shows this stretch of code as a call of that name in the traces that are on."},
+    {Py_tp_doc,
+     (void *)"span(name): `with span(\"load\"): ...` shows this stretch of code as a call of that name in the traces that are on."},
     {0, NULL}};
 static PyType_Spec span_spec = {
     .name = "callprofiler.span", .basicsize = sizeof(struct span), .flags = Py_TPFLAGS_DEFAULT, .slots = span_slots};

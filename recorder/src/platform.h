@@ -23,12 +23,12 @@ uint32_t rec_platform_pid(void);
 int rec_file_create_new(const char *path, int *file);            /* EEXIST when it is there */
 int rec_file_append(int file, const void *bytes, size_t length); /* all of it: short writes and EINTR are retried */
 int rec_file_resize(int file, uint64_t length_bytes);
-int rec_file_lock(int file);     /* for as long as this process lives and keeps it open: others can see that it is in use */
+int rec_file_lock(int file);      /* for as long as this process lives and keeps it open: others can see that it is in use */
 bool rec_file_has_name(int file); /* it was not removed */
 int rec_file_close(int file);
 int rec_file_remove(const char *path);
-int rec_file_open(const char *path, int *file);                              /* one that is there, for reading */
-int rec_file_read(int file, void *bytes, size_t length, uint64_t offset);    /* all of it, or EIO */
+int rec_file_open(const char *path, int *file);                           /* one that is there, for reading */
+int rec_file_read(int file, void *bytes, size_t length, uint64_t offset); /* all of it, or EIO */
 /* Calls visit with the name of each entry, in any order; entries that come and go meanwhile may be missed. */
 int rec_directory_visit(const char *path, void (*visit)(void *context, const char *name), void *context);
 /* Gives a finished file its name; EEXIST when that name is taken (never overwrites). */

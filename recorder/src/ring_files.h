@@ -1,5 +1,5 @@
-/* Ring files (cptrace/ring_file.h) and the regions in them. The process keeps a few per folder, ready for its next runs: creating, reserving
- * and removing a file costs several times what else a short run costs. Any thread. */
+/* Ring files (cptrace/ring_file.h) and the regions in them. The process keeps a few per folder, ready for its next runs: creating,
+ * reserving and removing a file costs several times what else a short run costs. Any thread. */
 #ifndef REC_RING_FILES_H
 #define REC_RING_FILES_H
 

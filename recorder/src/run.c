@@ -129,10 +129,7 @@ static void drain(struct rec_run *run, struct cptrace_calibration now)
         stop_when_too_large(run);
 }
 
-static bool is_half_full(const struct rec_lane *lane)
-{
-    return !lane->may_grow && used_slots(lane) >= lane->ring->capacity_slots / 2;
-}
+static bool is_half_full(const struct rec_lane *lane) { return !lane->may_grow && used_slots(lane) >= lane->ring->capacity_slots / 2; }
 
 void rec_run_drain_when_full(struct rec_run *run)
 {

@@ -26,8 +26,8 @@ struct rec_run_object;
 /* What a run records beyond Python calls, and what it leaves out. */
 struct rec_wants {
     bool c_calls, arguments;
-    bool threads;   /* also those that the run starts */
-    bool processes; /* children record into files of their own */
+    bool threads;         /* also those that the run starts */
+    bool processes;       /* children record into files of their own */
     uint32_t max_depth;   /* 0: no limit */
     uint64_t min_call_ns; /* shorter calls are left out */
     uint64_t max_bytes;   /* of the file; 0: no limit */
@@ -35,13 +35,13 @@ struct rec_wants {
 
 struct rec_run {
     uint32_t pid;
-    uint64_t serial;   /* unique in the process */
+    uint64_t serial;               /* unique in the process */
     struct rec_run_object *object; /* of Python; borrowed */
     bool was_on_in_fork;           /* in a child: on the thread that forked */
-    const void *owner; /* what was decorated: a call of it within its own run starts no other */
+    const void *owner;             /* what was decorated: a call of it within its own run starts no other */
     atomic_bool is_open;
     atomic_bool has_failed;
-    atomic_bool is_full; /* max_bytes was reached */
+    atomic_bool is_full;           /* max_bytes was reached */
     char error[REC_RUN_ERROR_MAX]; /* the first thing that went wrong, for one warning */
 
     struct rec_wants wants;
@@ -94,7 +94,7 @@ int rec_run_save(struct rec_run *run, const char *outcome, const struct cptrace_
 /* A run that nobody wants: no file of it remains. */
 void rec_run_discard(struct rec_run *run);
 
-void rec_run_free(struct rec_run *run); /* saved or discarded before; NULL is fine. Its memory stays while others hold it */
+void rec_run_free(struct rec_run *run);        /* saved or discarded before; NULL is fine. Its memory stays while others hold it */
 void rec_run_free_lane(struct rec_lane *lane); /* one that was left to its thread */
 
 /* This thread's lane in the run, made when it is new; NULL when the run has failed or there is no memory. */

@@ -12,6 +12,7 @@
 #include "lock.h"
 #include "ring_files.h"
 #include "run.h"
+#include "settings.h"
 
 static PyTypeObject *run_type;
 
@@ -83,73 +84,6 @@ static void warn_of_exception(struct rec_run_object *self, const char *what)
     Py_XDECREF(exception);
 }
 
-/* ---- what settings.begin() says: (folder: bytes, name: bytes, info: list of (bytes, bytes), wants: tuple) ---- */
-
-static bool take_pair(struct cptrace_pair *pair, PyObject *key, PyObject *value)
-{
-    char *key_bytes, *value_bytes;
-    Py_ssize_t key_length, value_length;
-    if (PyBytes_AsStringAndSize(key, &key_bytes, &key_length) < 0 || PyBytes_AsStringAndSize(value, &value_bytes, &value_length) < 0)
-        return false;
-    *pair = (struct cptrace_pair){{key_bytes, (uint32_t)key_length}, {value_bytes, (uint32_t)value_length}};
-    return true;
-}
-
-static bool take_pairs(PyObject *list, struct cptrace_pair *pairs, size_t *count)
-{
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) {
-        PyObject *pair = PyList_GET_ITEM(list, i);
-        if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2 ||
-            !take_pair(&pairs[*count], PyTuple_GET_ITEM(pair, 0), PyTuple_GET_ITEM(pair, 1)))
-            return false;
-        ++*count;
-    }
-    return true;
-}
-
-static const char **take_patterns(PyObject *tuple)
-{
-    const char **patterns = PyMem_Calloc((size_t)PyTuple_GET_SIZE(tuple) + 1, sizeof *patterns);
-    for (Py_ssize_t i = 0; patterns && i < PyTuple_GET_SIZE(tuple); i++) {
-        patterns[i] = PyBytes_AsString(PyTuple_GET_ITEM(tuple, i));
-        if (!patterns[i]) {
-            PyMem_Free(patterns);
-            return NULL;
-        }
-    }
-    return patterns;
-}
-
-static bool take_filter(PyObject *include, PyObject *exclude, struct rec_filter **filter)
-{
-    *filter = NULL;
-    if (PyTuple_GET_SIZE(include) == 0 && PyTuple_GET_SIZE(exclude) == 0)
-        return true;
-    const char **included = take_patterns(include), **excluded = take_patterns(exclude);
-    if (included && excluded)
-        *filter = rec_filter_create(included, (size_t)PyTuple_GET_SIZE(include), excluded, (size_t)PyTuple_GET_SIZE(exclude));
-    PyMem_Free(included);
-    PyMem_Free(excluded);
-    return *filter != NULL;
-}
-
-static bool take_wants(PyObject *tuple, struct rec_run_options *options)
-{
-    int c_calls, threads, processes, arguments;
-    unsigned long long min_call_ns, max_bytes;
-    PyObject *include, *exclude;
-    if (!PyArg_ParseTuple(tuple, "ppppIKKO!O!", &c_calls, &threads, &processes, &arguments, &options->wants.max_depth, &min_call_ns,
-                          &max_bytes, &PyTuple_Type, &include, &PyTuple_Type, &exclude))
-        return false;
-    options->wants.c_calls = c_calls;
-    options->wants.threads = threads;
-    options->wants.processes = processes;
-    options->wants.arguments = arguments;
-    options->wants.min_call_ns = min_call_ns;
-    options->wants.max_bytes = max_bytes;
-    return take_filter(include, exclude, &options->filter);
-}
-
 /* False with an exception: no events. */
 static bool listen(bool c_calls)
 {
@@ -185,35 +119,12 @@ static struct rec_run *hold_and_open(const struct rec_run_options *options)
     return NULL;
 }
 
-static struct rec_run *open_with(PyObject *settings, PyObject *facts, const char *parent_run)
-{
-    PyObject *folder, *name, *info, *wants;
-    if (!PyArg_ParseTuple(facts, "SSO!O!", &folder, &name, &PyList_Type, &info, &PyTuple_Type, &wants))
-        return NULL;
-    struct cptrace_pair *pairs = PyMem_Calloc((size_t)PyList_GET_SIZE(info) + 2, sizeof *pairs);
-    if (!pairs) {
-        PyErr_NoMemory();
-        return NULL;
-    }
-    struct rec_run_options options = {
-        .folder = PyBytes_AS_STRING(folder), .name = PyBytes_AS_STRING(name), .owner = settings, .info = pairs};
-    struct rec_run *run = NULL;
-    if (parent_run[0])
-        pairs[options.info_count++] = rec_text_pair("parent_run", parent_run);
-    if (take_pairs(info, pairs, &options.info_count) && take_wants(wants, &options))
-        run = hold_and_open(&options);
-    else if (!PyErr_Occurred())
-        PyErr_SetString(PyExc_TypeError, "begin(): expected pairs of bytes and tuples of bytes");
-    PyMem_Free(pairs);
-    return run;
-}
-
 static struct rec_run *open_run(PyObject *settings, const char *parent_run)
 {
+    struct rec_beginning beginning;
     rec_thread_mute(&rec_this_thread);
-    PyObject *facts = PyObject_CallMethod(settings, "begin", NULL);
-    struct rec_run *run = facts ? open_with(settings, facts, parent_run) : NULL;
-    Py_XDECREF(facts);
+    struct rec_run *run = rec_settings_begin(settings, parent_run, &beginning) ? hold_and_open(&beginning.options) : NULL;
+    rec_beginning_free(&beginning);
     rec_thread_unmute(&rec_this_thread);
     return run;
 }
@@ -252,8 +163,6 @@ static void leave_context(struct rec_run_object *self)
 }
 
 /* ---- enter and exit ---- */
-
-
 
 static int switch_on(struct rec_run_object *self)
 {
@@ -332,7 +241,7 @@ static size_t end_pairs(struct rec_run_object *self, struct cptrace_pair **pairs
         PyBytes_ConcatAndDel(&name, encoded(key));
         PyObject *text = encoded(value);
         if (name && text && PyList_Append(*keeper, name) == 0 && PyList_Append(*keeper, text) == 0)
-            count += take_pair(&(*pairs)[count], name, text);
+            count += rec_settings_take_pair(&(*pairs)[count], name, text);
         Py_XDECREF(name);
         Py_XDECREF(text);
     }
@@ -631,15 +540,15 @@ static PyObject *run_labels(struct rec_run_object *self, void *unused)
 
 static PyMemberDef run_members[] = {
     {"path", T_OBJECT, offsetof(struct rec_run_object, path), READONLY, "of the saved trace, or None"},
-    {"exception", T_OBJECT, offsetof(struct rec_run_object, exception), READONLY, "by which the run was left, or None; while it is decided on"},
+    {"exception", T_OBJECT, offsetof(struct rec_run_object, exception), READONLY,
+     "by which the run was left, or None; while it is decided on"},
     {"run_id", T_STRING_INPLACE, offsetof(struct rec_run_object, run_id), READONLY, "32 hex digits; empty before the run"},
     {NULL, 0, 0, 0, NULL}};
 static PyGetSetDef run_getset[] = {{"wall_ns", (getter)run_wall_ns, NULL, "since its start, or from start to end", NULL},
                                    {"labels", (getter)run_labels, NULL, "a copy: dict of str to str", NULL},
                                    {NULL, NULL, NULL, NULL, NULL}};
-static PyType_Slot run_slots[] = {
-    {Py_tp_new, run_new}, {Py_tp_dealloc, run_dealloc}, {Py_tp_methods, run_methods}, {Py_tp_members, run_members},
-    {Py_tp_getset, run_getset}, {0, NULL}};
+static PyType_Slot run_slots[] = {{Py_tp_new, run_new},         {Py_tp_dealloc, run_dealloc}, {Py_tp_methods, run_methods},
+                                  {Py_tp_members, run_members}, {Py_tp_getset, run_getset},   {0, NULL}};
 static PyType_Spec run_spec = {
     .name = "callprofiler._recorder.Run", .basicsize = sizeof(struct rec_run_object), .flags = Py_TPFLAGS_DEFAULT, .slots = run_slots};
 

@@ -3,10 +3,10 @@
 #define REC_TRACE_FILES_H
 
 struct rec_trace_files {
-    char *folder, *stem;           /* owned; stem: <folder>/<name>_<YYYYmmdd_HHMMSS> */
-    char *final_path, *part_path;  /* owned */
-    unsigned attempt;              /* which name of this stem */
-    int part_file;                 /* -1: not created, or closed */
+    char *folder, *stem;          /* owned; stem: <folder>/<name>_<YYYYmmdd_HHMMSS> */
+    char *final_path, *part_path; /* owned */
+    unsigned attempt;             /* which name of this stem */
+    int part_file;                /* -1: not created, or closed */
 };
 
 /* Chooses the name, `<folder>/<name>_<YYYYmmdd_HHMMSS>[_<n>].cptrace`, without touching the disk. 0 or an errno value. */

@@ -1,6 +1,5 @@
 """args=True: the arguments of each Python call as text, whatever their repr does."""
 
-import sys
 
 import pytest
 

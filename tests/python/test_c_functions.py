@@ -4,7 +4,6 @@ import sys
 
 import pytest
 
-from conftest import Tree
 
 NAMES = """
     import functools, math, operator

@@ -1,8 +1,6 @@
 """Runs within runs, on one thread and on many: each has its own file, and each file has all that is its own."""
 
-import sys
 
-import pytest
 
 from conftest import Tree, read_calls, read_info
 

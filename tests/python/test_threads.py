@@ -1,6 +1,5 @@
 """Runs in many threads, threads that a run starts, and threads that outlive it or the interpreter."""
 
-import sys
 
 import pytest
 

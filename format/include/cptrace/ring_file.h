@@ -24,11 +24,12 @@ enum cptrace_ring_file_state {
 
 struct cptrace_ring_file {
     uint64_t magic;
-    uint32_t file_id;     /* of the trace */
+    uint32_t file_id;       /* of the trace */
     _Atomic uint32_t state; /* enum cptrace_ring_file_state */
     uint64_t process_id;
-    _Atomic uint64_t spool_bytes;          /* 0 again once the `.part` file has them */
-    char trace_name[CPTRACE_RING_FILE_NAME_MAX]; /* of the trace beside this file; `<trace_name>.part` holds what was drained. NUL-terminated */
+    _Atomic uint64_t spool_bytes;                /* 0 again once the `.part` file has them */
+    char trace_name[CPTRACE_RING_FILE_NAME_MAX]; /* of the trace beside this file; `<trace_name>.part` holds what was drained.
+                                                    NUL-terminated */
     uint8_t unused[32];
     uint8_t spool[CPTRACE_RING_FILE_SPOOL_BYTES];
 };
