@@ -81,7 +81,15 @@ def _is_block_chosen(name, options):
     return not _block_gates.setdefault(key, options.gate(None)).passes_over()
 
 
+def _with_options(first):
+    """The signature that help() and editors show: `first`, then the options by name."""
+    by_name = list(inspect.signature(Options).parameters.values())
+    return inspect.Signature([first, *by_name])
+
+
 profile.__doc__ += "\n".join(Options.__doc__.splitlines()[1:])
+profile.__signature__ = _with_options(inspect.Parameter("function", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None))
+block.__signature__ = _with_options(inspect.Parameter("name", inspect.Parameter.POSITIONAL_OR_KEYWORD))
 
 
 class _NothingRecorded:
