@@ -83,7 +83,7 @@ def _is_block_chosen(name, options):
 
 def _with_options(first):
     """The signature that help() and editors show: `first`, then the options by name."""
-    by_name = list(inspect.signature(Options).parameters.values())
+    by_name = [option for option in inspect.signature(Options).parameters.values() if option.name != first.name]
     return inspect.Signature([first, *by_name])
 
 
