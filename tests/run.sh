@@ -10,7 +10,8 @@ source tools/requirements.sh
 LOGS=build/test-logs
 REPORTS=build/test-reports
 ALL_PYTHONS='3.9 3.10 3.11 3.12 3.13 3.13t 3.14 3.15'
-PYTHON_PACKAGES='pytest markdown-it-py numpy uvloop coverage'
+PYTHON_PACKAGES='pytest markdown-it-py'
+PROFILED_PACKAGES='numpy uvloop coverage' # some tests record them; where there is no wheel of one, these skip
 
 usage() {
   sed -n '2,5s/^# \{0,1\}//p' tests/run.sh
@@ -79,7 +80,15 @@ make_venv() { # make_venv VERSION
   local venv
   venv=$(venv_of "$1")
   [[ -x $venv/bin/pytest ]] || "$(command_of "$1")" -m venv --clear "$venv" || return
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check $PYTHON_PACKAGES
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check $PYTHON_PACKAGES && install_profiled_packages "$venv"
+}
+
+install_profiled_packages() { # install_profiled_packages VENV: wheels only, since building them here takes minutes
+  local package
+  for package in $PROFILED_PACKAGES; do
+    "$1/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: "$package" ||
+      echo "no wheel of $package for this Python: its tests will skip"
+  done
 }
 
 install_wheel() { # install_wheel VERSION: the wheel is built once and installed as a user would
@@ -98,8 +107,10 @@ prepare_python() {
   make_venv "$1" && install_wheel "$1"
 }
 
-run_pytest() {
-  "$(venv_of "$1")/bin/python" -m pytest -q -p no:cacheprovider tests/python
+run_pytest() { # run_pytest VERSION: a free-threaded one stays so, whatever is imported
+  local gil=()
+  if [[ $1 == *t ]]; then gil=(env PYTHON_GIL=0); fi
+  "${gil[@]}" "$(venv_of "$1")/bin/python" -m pytest -q -p no:cacheprovider tests/python
 }
 
 test_all_pythons() { # the first one alone, since it also builds what all wheels share; then two at a time

@@ -116,6 +116,21 @@ static void json_pairs(struct json_writer *json, const char *name, const struct 
     json_text(json, "}");
 }
 
+static void json_labels(struct json_writer *json, const struct trace_facts *facts)
+{
+    struct cptrace_info_pair label;
+    const char *separator = "";
+    json_text(json, ",\n  \"labels\": {");
+    for (size_t at = 0; trace_next_label(facts, &at, &label);) {
+        json_text(json, separator);
+        json_string(json, label.key);
+        json_text(json, ": ");
+        json_string(json, label.value);
+        separator = ", ";
+    }
+    json_text(json, "}");
+}
+
 static void json_info(struct json_writer *json, const struct trace *trace)
 {
     for (size_t i = 0; i < INFO_KEY_COUNT; ++i) {
@@ -127,7 +142,7 @@ static void json_info(struct json_writer *json, const struct trace *trace)
     const struct trace_facts *facts = trace_facts(trace);
     json_list(json, facts, "argv");
     json_pairs(json, "options", facts->info, facts->info_count, "option:");
-    json_pairs(json, "labels", facts->info, facts->info_count, "label:");
+    json_labels(json, facts);
     json_pairs(json, "end", facts->end_info, facts->end_info_count, "");
 }
 
@@ -221,18 +236,37 @@ static void print_row(const char *name, struct cptrace_string value)
     putchar('\n');
 }
 
+static void print_pair(const char *name, struct cptrace_info_pair pair)
+{
+    printf("%-12s ", name);
+    print_safely(pair.key);
+    printf(" = ");
+    print_safely(pair.value);
+    putchar('\n');
+}
+
+static void print_labels(const struct trace_facts *facts)
+{
+    struct cptrace_info_pair label;
+    for (size_t at = 0; trace_next_label(facts, &at, &label);)
+        print_pair("label", label);
+}
+
+/* What ended the run, without its labels. */
+static void print_end(const struct trace_facts *facts)
+{
+    for (size_t i = 0; i < facts->end_info_count; ++i)
+        if (!has_prefix(&facts->end_info[i], "label:"))
+            print_pair("end", facts->end_info[i]);
+}
+
 static void print_pairs(const char *name, const struct cptrace_info_pair *pairs, size_t count, const char *prefix)
 {
     for (size_t i = 0; i < count; ++i) {
         if (!has_prefix(&pairs[i], prefix))
             continue;
-        const size_t prefix_length = strlen(prefix);
-        printf("%-12s ", name);
-        print_safely(
-            (struct cptrace_string){.bytes = pairs[i].key.bytes + prefix_length, .length = pairs[i].key.length - (uint32_t)prefix_length});
-        printf(" = ");
-        print_safely(pairs[i].value);
-        putchar('\n');
+        const uint32_t prefix_length = (uint32_t)strlen(prefix);
+        print_pair(name, (struct cptrace_info_pair){{pairs[i].key.bytes + prefix_length, pairs[i].key.length - prefix_length}, pairs[i].value});
     }
 }
 
@@ -322,10 +356,11 @@ static void print_text(const struct trace *trace, const struct replay_result *re
     print_row("host", trace_info(trace, "host"));
     print_row("system", trace_info(trace, "os"));
     print_row("folder", trace_info(trace, "cwd"));
+    print_row("started by", trace_info(trace, "parent_run"));
     print_row("written by", trace_info(trace, "writer"));
-    print_pairs("label", facts->info, facts->info_count, "label:");
+    print_labels(facts);
     print_pairs("option", facts->info, facts->info_count, "option:");
-    print_pairs("end", facts->end_info, facts->end_info_count, "");
+    print_end(facts);
     printf("complete     %s\n", facts->complete ? "yes" : facts->cut ? "no: the file is cut" : "no: the file is damaged");
     if (facts->damaged_blocks)
         printf("damaged      %" PRIu64 " blocks lost\n", facts->damaged_blocks);

@@ -116,20 +116,16 @@ static void put_run(struct page_buffer *json, const struct directory_facts *dire
 
 static void put_labels(struct page_buffer *json, const struct trace_facts *facts)
 {
-    static const char prefix[] = "label:";
-    const size_t prefix_length = sizeof prefix - 1;
+    struct cptrace_info_pair label;
     bool first = true;
     put_key(json, "labels");
     page_buffer_text(json, "[");
-    for (size_t i = 0; i < facts->info_count; ++i) {
-        const struct cptrace_string key = facts->info[i].key;
-        if (key.length < prefix_length || memcmp(key.bytes, prefix, prefix_length) != 0)
-            continue;
+    for (size_t at = 0; trace_next_label(facts, &at, &label);) {
         put_comma(json, &first);
         page_buffer_text(json, "[");
-        page_buffer_json(json, (struct cptrace_string){key.bytes + prefix_length, key.length - (uint32_t)prefix_length});
+        page_buffer_json(json, label.key);
         page_buffer_text(json, ",");
-        page_buffer_json(json, facts->info[i].value);
+        page_buffer_json(json, label.value);
         page_buffer_text(json, "]");
     }
     page_buffer_text(json, "]");

@@ -51,6 +51,10 @@ uint64_t trace_run_ns(const struct trace *trace, uint64_t tick);
 /* The first value of an info key, or an empty string. */
 struct cptrace_string trace_info(const struct trace *trace, const char *key);
 
+/* The next label of the run: those that it began with, then those that it was given later, which count where both have the key. *at is 0 at
+ * first. label's key is without its prefix. False: there are no more. */
+bool trace_next_label(const struct trace_facts *facts, size_t *at, struct cptrace_info_pair *label);
+
 enum replay_outcome { REPLAY_RETURNED = 0, REPLAY_RAISED = 1, REPLAY_UNFINISHED = 2 };
 
 #define REPLAY_NO_CALL UINT64_MAX

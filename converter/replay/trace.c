@@ -248,3 +248,30 @@ struct cptrace_string trace_info(const struct trace *trace, const char *key)
     }
     return (struct cptrace_string){.bytes = "", .length = 0};
 }
+
+static const char label_prefix[] = "label:";
+
+static bool has_key(const struct cptrace_info_pair *pairs, size_t count, struct cptrace_string key)
+{
+    for (size_t i = 0; i < count; ++i)
+        if (pairs[i].key.length == key.length && memcmp(pairs[i].key.bytes, key.bytes, key.length) == 0)
+            return true;
+    return false;
+}
+
+bool trace_next_label(const struct trace_facts *facts, size_t *at, struct cptrace_info_pair *label)
+{
+    const uint32_t prefix_length = sizeof label_prefix - 1;
+    for (; *at < facts->info_count + facts->end_info_count; ++*at) {
+        const bool is_later = *at >= facts->info_count;
+        const struct cptrace_info_pair *pair = is_later ? &facts->end_info[*at - facts->info_count] : &facts->info[*at];
+        if (pair->key.length < prefix_length || memcmp(pair->key.bytes, label_prefix, prefix_length) != 0)
+            continue;
+        if (!is_later && has_key(facts->end_info, facts->end_info_count, pair->key))
+            continue;
+        *label = (struct cptrace_info_pair){{pair->key.bytes + prefix_length, pair->key.length - prefix_length}, pair->value};
+        ++*at;
+        return true;
+    }
+    return false;
+}

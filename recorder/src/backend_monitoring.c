@@ -69,11 +69,15 @@ HOOK(on_py_yield)
     return leave(&rec_this_thread, args[0], CPTRACE_RING_SUSPEND);
 }
 
-/* From 3.13 on, an exception that a signal handler raises as a function begins comes before PY_START. */
+/* From 3.13 on, an exception that a signal handler raises as a function begins comes before PY_START: at its first RESUME, which has a cache
+ * entry behind it from 3.15 on. */
 static bool is_before_start(PyCodeObject *code, PyObject *offset)
 {
-    return PY_VERSION_HEX >= 0x030d0000 && !(code->co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR)) &&
-           PyLong_AsLong(offset) == code->_co_firsttraceable * 2L; /* in code units of two bytes */
+    enum { CODE_UNIT_BYTES = 2, RESUME_UNITS = PY_VERSION_HEX >= 0x030f0000 ? 2 : 1 };
+    if (PY_VERSION_HEX < 0x030d0000 || (code->co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR)))
+        return false;
+    const long unit = PyLong_AsLong(offset) / CODE_UNIT_BYTES - code->_co_firsttraceable;
+    return unit >= 0 && unit < RESUME_UNITS;
 }
 
 HOOK(on_py_unwind)

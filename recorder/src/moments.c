@@ -81,21 +81,28 @@ static struct rec_function *make_span_function(PyObject *name, PyObject *file, i
     return function;
 }
 
-static struct rec_function *function_of_key(PyObject *key, PyObject *module)
+static struct rec_function *look_up_span(PyObject *key, PyObject *module)
 {
     PyObject *found = PyDict_GetItemWithError(span_functions, key);
     if (found)
         return PyLong_AsVoidPtr(found);
-    PyObject *name = PyTuple_GET_ITEM(key, 0);
-    PyObject *folded = NULL;
-    if (PyDict_GET_SIZE(span_functions) >= SPAN_FUNCTIONS_MAX)
-        name = folded = PyUnicode_FromString("span (one of too many different names)");
-    struct rec_function *function = make_span_function(name, PyTuple_GET_ITEM(key, 1), (int)PyLong_AsLong(PyTuple_GET_ITEM(key, 2)), module);
+    struct rec_function *function =
+        make_span_function(PyTuple_GET_ITEM(key, 0), PyTuple_GET_ITEM(key, 1), (int)PyLong_AsLong(PyTuple_GET_ITEM(key, 2)), module);
     PyObject *pointer = function ? PyLong_FromVoidPtr(function) : NULL;
-    if (pointer && !folded && PyDict_SetItem(span_functions, key, pointer) < 0)
-        PyErr_Clear();
+    if (pointer)
+        PyDict_SetItem(span_functions, key, pointer);
     Py_XDECREF(pointer);
-    Py_XDECREF(folded);
+    PyErr_Clear();
+    return function;
+}
+
+static struct rec_function *function_of_key(PyObject *key, PyObject *module)
+{
+    if (PyDict_GET_SIZE(span_functions) < SPAN_FUNCTIONS_MAX || PyDict_Contains(span_functions, key) == 1)
+        return look_up_span(key, module);
+    PyObject *common = Py_BuildValue("(ssi)", "span (one of too many different names)", "", 0);
+    struct rec_function *function = common ? look_up_span(common, NULL) : NULL;
+    Py_XDECREF(common);
     return function;
 }
 

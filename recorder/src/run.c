@@ -89,6 +89,19 @@ static void stop_when_too_large(struct rec_run *run)
     atomic_store(&run->is_full, true);
 }
 
+/* A machine that was suspended or moved, or a counter that was set: between two points the counter went another way than the clock. */
+static void look_for_jump(struct rec_run *run, struct cptrace_calibration now)
+{
+    enum { NOTICED_NS = 10000000, NOTICED_PART = 100 }; /* 10 ms, and 1 % */
+    const struct cptrace_calibration before = run->last_point;
+    run->last_point = now;
+    const uint64_t clock_ns = now.monotonic_ns - before.monotonic_ns;
+    const uint64_t counter_ns = rec_clock_ns_of_ticks(now.ticks - before.ticks);
+    const uint64_t apart_ns = clock_ns > counter_ns ? clock_ns - counter_ns : counter_ns - clock_ns;
+    if (now.ticks < before.ticks || (apart_ns > NOTICED_NS && apart_ns > clock_ns / NOTICED_PART))
+        run->warning = "the processor's counter jumped (was the machine suspended?): times around that are not exact";
+}
+
 /* Encodes, compresses and appends what all rings hold, in the order of time, since a generator may go on in another thread than the one it
  * was begun in. now: a point that is not before any of these events. With run->mutex held. */
 static void drain(struct rec_run *run, struct cptrace_calibration now)
@@ -102,6 +115,7 @@ static void drain(struct rec_run *run, struct cptrace_calibration now)
         if (used_slots(lane) > 0)
             run->drained_rings[count++] = lane->ring;
     if (status == CPTRACE_OK && count > 0) {
+        look_for_jump(run, now);
         cptrace_writer_calibrate(run->writer, now);
         status = cptrace_transcoder_consume_all(run->transcoder, run->drained_rings, count, run->drained_slots);
         const enum cptrace_status flushed = cptrace_writer_flush(run->writer, &error);
@@ -300,6 +314,7 @@ static bool create_writer(struct rec_run *run, const struct rec_run_options *opt
         .start = rec_clock_calibrate(),
         .block_event_count = LARGE_RING_SLOTS,
     };
+    run->last_point = writer_options.start;
     memcpy(writer_options.run_id, run->run_id, sizeof run->run_id);
     run->writer = cptrace_writer_create((struct cptrace_sink){append, run}, &writer_options, error);
     if (!run->writer)
@@ -384,8 +399,13 @@ void rec_run_stop(struct rec_run *run)
     rec_drainer_remove(run);
     rec_mutex_lock(run->mutex);
     run->has_stopped = true;
+    bool are_detached = true;
     for (struct rec_lane *lane = run->lanes; lane; lane = lane->next_of_run)
-        rec_thread_detach_lane(lane);
+        are_detached &= rec_thread_detach_lane(lane);
+    if (!are_detached) { /* what other threads put from here on does not count: they may hear of some things, and not of others */
+        drain(run, rec_clock_calibrate());
+        atomic_store(&run->is_full, true);
+    }
     rec_mutex_unlock(run->mutex);
 }
 

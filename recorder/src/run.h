@@ -61,6 +61,7 @@ struct rec_run {
     struct cptrace_ring **drained_rings; /* of one round of draining: scratch */
     uint64_t *drained_slots;
     size_t drained_capacity;
+    struct cptrace_calibration last_point;
     uint64_t bytes_written;
     uint64_t helped_count; /* drains by a recording thread */
     const char *trouble;   /* what was missed, or NULL: told to the user, too; not owned */

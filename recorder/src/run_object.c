@@ -316,6 +316,9 @@ static bool is_kept(struct rec_run_object *self)
     return kept != 0;
 }
 
+/* As bytes, whatever it is: what is no text becomes an escape. */
+static PyObject *encoded(PyObject *text) { return PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace"); }
+
 /* The labels and what recording cost, as pairs of the end block; the bytes are owned by *keeper. */
 static size_t end_pairs(struct rec_run_object *self, struct cptrace_pair **pairs, PyObject **keeper)
 {
@@ -325,8 +328,9 @@ static size_t end_pairs(struct rec_run_object *self, struct cptrace_pair **pairs
     *keeper = PyList_New(0);
     PyObject *key, *value;
     for (Py_ssize_t at = 0; *pairs && *keeper && self->labels && PyDict_Next(self->labels, &at, &key, &value);) {
-        PyObject *name = PyBytes_FromFormat("label:%s", PyUnicode_AsUTF8(key));
-        PyObject *text = PyUnicode_AsUTF8String(value);
+        PyObject *name = PyBytes_FromString("label:");
+        PyBytes_ConcatAndDel(&name, encoded(key));
+        PyObject *text = encoded(value);
         if (name && text && PyList_Append(*keeper, name) == 0 && PyList_Append(*keeper, text) == 0)
             count += take_pair(&(*pairs)[count], name, text);
         Py_XDECREF(name);

@@ -150,11 +150,12 @@ static bool detach(struct rec_lane *lane)
     return true;
 }
 
-void rec_thread_detach_lane(struct rec_lane *lane)
+bool rec_thread_detach_lane(struct rec_lane *lane)
 {
     rec_mutex_lock(ties);
-    detach(lane);
+    const bool is_detached = detach(lane);
     rec_mutex_unlock(ties);
+    return is_detached;
 }
 
 bool rec_thread_release_lane(struct rec_lane *lane)

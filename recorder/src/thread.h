@@ -56,8 +56,9 @@ bool rec_thread_records_owner(const struct rec_thread *thread, const void *owner
 struct rec_lane *rec_thread_lane(struct rec_thread *thread, const struct rec_run *run); /* NULL: none yet */
 void rec_thread_remember_lane(struct rec_thread *thread, struct rec_lane *lane);
 
-/* Takes the lane from its thread, which can be any, so that no event goes there any more: where there is a GIL, or it is the calling thread. */
-void rec_thread_detach_lane(struct rec_lane *lane);
+/* Takes the lane from its thread, which can be any, so that no event goes there any more. False: that
+ * is another, and there is no GIL. */
+bool rec_thread_detach_lane(struct rec_lane *lane);
 
 /* Does so at last, before it is freed. False: another thread may be using it at this moment (there is no GIL), and frees it with
  * rec_run_free_lane once it has noticed. */

@@ -30,7 +30,11 @@ void rec_thread_remember_lane(struct rec_thread *thread, struct rec_lane *lane)
     lane->next_of_thread = thread->lanes;
     thread->lanes = lane;
 }
-void rec_thread_detach_lane(struct rec_lane *lane) { lane->is_on = false; }
+bool rec_thread_detach_lane(struct rec_lane *lane)
+{
+    lane->is_on = false;
+    return true;
+}
 bool rec_thread_release_lane(struct rec_lane *lane) { return !lane->is_on; }
 void rec_thread_name(char *name, size_t capacity) { snprintf(name, capacity, "racer"); }
 
