@@ -270,12 +270,12 @@ MANY = """
 
     LIMIT = 100_000
     with block("limited", quiet=True, max_bytes=LIMIT):
-        print(main(500_000))
+        print(main(800_000))
         print(main(10))
     with block("small", quiet=True, max_bytes=LIMIT):
         print(main(100))
     with block("unlimited", quiet=True):
-        print(main(500_000))
+        print(main(800_000))
 """
 
 
@@ -290,4 +290,4 @@ def test_max_bytes(record):
     assert "warning" not in small["end"] and "warning" not in unlimited["end"]
     assert len(run.tree_of("small").named("leaf")) == 100
     kept = run.tree_of("limited").named("leaf")
-    assert 1000 < len(kept) < 500_000 and unlimited["calls"] >= 500_001
+    assert 1000 < len(kept) < 800_000 and unlimited["calls"] >= 800_001
