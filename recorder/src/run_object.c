@@ -85,7 +85,7 @@ static void warn_of_exception(struct rec_run_object *self, const char *what)
 }
 
 /* False with an exception: no events. */
-static bool listen(bool c_calls)
+static bool begin_to_listen(bool c_calls)
 {
     rec_lock_back_end();
     const bool is_held = rec_backend_hold(&rec_this_thread, c_calls) == 0;
@@ -107,7 +107,7 @@ static void cease_to_listen(bool c_calls)
 static struct rec_run *hold_and_open(const struct rec_run_options *options)
 {
     char error[REC_RUN_ERROR_MAX] = "";
-    if (!listen(options->wants.c_calls)) {
+    if (!begin_to_listen(options->wants.c_calls)) {
         rec_filter_free(options->filter);
         return NULL;
     }

@@ -86,8 +86,10 @@ struct rec_lane *rec_thread_lane(struct rec_thread *thread, const struct rec_run
 static void forget_thread(void *value)
 {
     struct rec_thread *thread = value;
+    rec_mutex_lock(ties);
     for (struct rec_lane *lane = thread->lanes; lane; lane = lane->next_of_thread)
         lane->is_on = false;
+    rec_mutex_unlock(ties);
     free_closed_lanes(thread);
     rec_mutex_lock(ties);
     for (struct rec_lane *lane = thread->lanes; lane; lane = lane->next_of_thread) {
