@@ -36,7 +36,7 @@ WORKLOADS = {
     "c_call": ((10_000, 30_000), lambda count: count),
 }
 HOOKS = {"null": ("null_hook",), "callprofiler": ("on_py_start", "on_py_return", "on_call", "on_c_return", "on_event")}
-DRAINING = ("rec_lane_make_room", "rec_run_close")  # what the workload's thread drains itself, now and then and at the end
+DRAINING = ("rec_lane_make_room", "rec_run_save")  # what the workload's thread drains itself, now and then and at the end
 
 
 def build(folder):
