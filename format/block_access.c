@@ -8,11 +8,17 @@
 #include "frame.h"
 #include "reader_state.h"
 
-static enum cptrace_status read_all(const struct cptrace_file *file, uint64_t offset, uint8_t *to, size_t length,
+static int64_t read_at(const struct cptrace_reader *reader, uint64_t offset, uint8_t *to, size_t length)
+{
+    return reader->recovery ? cptrace_recovery_read(reader->recovery, offset, to, length)
+                            : cptrace_file_read_at(reader->file, offset, to, length);
+}
+
+static enum cptrace_status read_all(const struct cptrace_reader *reader, uint64_t offset, uint8_t *to, size_t length,
                                     struct cptrace_error *error)
 {
     while (length > 0) {
-        const int64_t count = cptrace_file_read_at(file, offset, to, length);
+        const int64_t count = read_at(reader, offset, to, length);
         if (count < 0)
             return cptrace_error_system(error, offset, "read", (int)-count);
         if (count == 0)
@@ -39,12 +45,12 @@ static enum cptrace_status check_frame(const uint8_t *frame, const struct cptrac
 enum cptrace_status cptrace_reader_read_block(const struct cptrace_reader *reader, const struct cptrace_block_entry *entry,
                                               struct cptrace_block_buffer *buffer, struct cptrace_block *block, struct cptrace_error *error)
 {
-    if (!reader->file || entry->compressed_bytes > ZSTD_compressBound(CPTRACE_CONTENT_MAX) * 2)
+    if ((!reader->file && !reader->recovery) || entry->compressed_bytes > ZSTD_compressBound(CPTRACE_CONTENT_MAX) * 2)
         return cptrace_error_set(error, CPTRACE_INVALID_ARGUMENT, entry->offset, "read_block: the reader was not opened by path");
     const size_t compressed_bytes = (size_t)entry->compressed_bytes;
     if (!cptrace_array_reserve(&buffer->compressed, &buffer->compressed_capacity, compressed_bytes, 1))
         return cptrace_error_no_memory(error, entry->offset);
-    enum cptrace_status status = read_all(reader->file, entry->offset, buffer->compressed, compressed_bytes, error);
+    enum cptrace_status status = read_all(reader, entry->offset, buffer->compressed, compressed_bytes, error);
     struct frame_size size;
     if (status == CPTRACE_OK)
         status = check_frame(buffer->compressed, entry, &size, error);

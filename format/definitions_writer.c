@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "definitions_reader.h"
+
 #define FIRST_SLOT_COUNT 64
 #define STRING_COMPARED_BYTES 65535u /* longer strings are cut when written; SPEC.md 7 */
 
@@ -211,4 +213,59 @@ const struct byte_buffer *cptrace_definitions_take(struct definitions_writer *de
         table->entries.length = 0;
     }
     return body;
+}
+
+/* ---- going on where another writer stopped ---- */
+
+#define LOST_NUMBERS_MAX (1u << 20) /* SPEC.md 7 */
+
+/* A string that the file has, as the next number. */
+static bool remember_string(struct definitions_writer *definitions, struct cptrace_string string)
+{
+    struct pending_table *const table = &definitions->tables[TABLE_STRINGS];
+    const uint32_t number = table->first;
+    const size_t offset = definitions->arena.length;
+    if (!grow_slots(definitions) ||
+        !cptrace_array_reserve(&definitions->strings, &definitions->string_capacity, (size_t)number + 1, sizeof *definitions->strings) ||
+        !cptrace_buffer_append(&definitions->arena, string.bytes, string.length))
+        return false;
+    definitions->strings[number] = (struct interned_string){offset, string.length, CPTRACE_NO_NUMBER};
+    if (string.length)
+        *find_slot(definitions, string) = number + 1;
+    table->first++;
+    return true;
+}
+
+bool cptrace_definitions_remember(struct definitions_writer *definitions, const struct definitions_reader *read)
+{
+    for (size_t i = 1; i < read->string_count; i++)
+        if (!remember_string(definitions, read->strings[i]))
+            return false;
+    for (size_t i = 0; i < read->file_count; i++) {
+        const uint32_t *const slot = read->files[i].path.length ? find_slot(definitions, read->files[i].path) : NULL;
+        if (slot && *slot)
+            definitions->strings[*slot - 1].file = (uint32_t)i;
+    }
+    definitions->tables[TABLE_FILES].first = (uint32_t)read->file_count;
+    definitions->tables[TABLE_FUNCTIONS].first = (uint32_t)read->function_count;
+    definitions->tables[TABLE_LANES].first = (uint32_t)read->lane_count;
+    definitions->tables[TABLE_TASKS].first = (uint32_t)read->task_count;
+    return true;
+}
+
+bool cptrace_definitions_go_on(struct definitions_writer *definitions, const uint32_t counts[TABLE_COUNT], bool *failed)
+{
+    for (int i = 0; i < TABLE_COUNT; i++) {
+        const uint32_t known = definitions->tables[i].first;
+        if (counts[i] < known || counts[i] - known > LOST_NUMBERS_MAX) {
+            *failed = true;
+            return true;
+        }
+    }
+    while (definitions->tables[TABLE_STRINGS].first < counts[TABLE_STRINGS])
+        if (!remember_string(definitions, (struct cptrace_string){"", 0}))
+            return false;
+    for (int i = TABLE_FILES; i < TABLE_COUNT; i++)
+        definitions->tables[i].first = counts[i];
+    return true;
 }

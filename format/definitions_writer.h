@@ -41,6 +41,12 @@ uint32_t cptrace_definitions_lane(struct definitions_writer *definitions, uint64
 uint32_t cptrace_definitions_task(struct definitions_writer *definitions, struct cptrace_string name, uint32_t root_activation,
                                   uint32_t creating_activation);
 
+/* For a writer that goes on where another one stopped: what the file defines so far; and how many numbers of each table it has given out,
+ * which are more when some of it was lost (*failed: that cannot be). false: no memory. */
+struct definitions_reader;
+bool cptrace_definitions_remember(struct definitions_writer *definitions, const struct definitions_reader *read);
+bool cptrace_definitions_go_on(struct definitions_writer *definitions, const uint32_t counts[TABLE_COUNT], bool *failed);
+
 /* How many there are of a table, pending or written. */
 uint32_t cptrace_definitions_count(const struct definitions_writer *definitions, int table);
 size_t cptrace_definitions_pending_bytes(const struct definitions_writer *definitions);

@@ -1,9 +1,13 @@
-#include "file.h"
-
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "os_files.h"
 
 struct cptrace_file {
     int descriptor;
@@ -53,4 +57,44 @@ void cptrace_file_close(struct cptrace_file *file)
         return;
     close(file->descriptor);
     free(file);
+}
+
+/* 0 or an errno value; EWOULDBLOCK: another process has it. */
+static int lock(const struct cptrace_file *file, int how)
+{
+    int status;
+    do
+        status = flock(file->descriptor, how | LOCK_NB) == 0 ? 0 : errno;
+    while (status == EINTR);
+    return status;
+}
+
+bool cptrace_file_is_owned(const struct cptrace_file *file, uint64_t process_id)
+{
+    const int status = lock(file, LOCK_SH);
+    if (status == 0 || status == EWOULDBLOCK)
+        return status != 0;
+    return process_id > 0 && process_id <= INT32_MAX && (kill((pid_t)process_id, 0) == 0 || errno == EPERM);
+}
+
+bool cptrace_file_claim(const struct cptrace_file *file) { return lock(file, LOCK_EX) != EWOULDBLOCK; }
+
+int64_t cptrace_file_size(const struct cptrace_file *file)
+{
+    struct stat facts;
+    return fstat(file->descriptor, &facts) == 0 ? facts.st_size : -errno;
+}
+
+int cptrace_folder_visit(const char *folder, bool (*visit)(void *context, const char *name), void *context)
+{
+    DIR *const directory = opendir(folder);
+    if (!directory)
+        return errno;
+    const struct dirent *entry;
+    errno = 0;
+    while ((entry = readdir(directory)) && visit(context, entry->d_name))
+        errno = 0;
+    const int status = entry ? 0 : errno;
+    closedir(directory);
+    return status;
 }

@@ -1,7 +1,8 @@
-#include "file.h"
+#include "os_files.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define WIN32_LEAN_AND_MEAN
 #include <windows.h>
@@ -84,4 +85,57 @@ void cptrace_file_close(struct cptrace_file *file)
         return;
     CloseHandle(file->handle);
     free(file);
+}
+
+bool cptrace_file_is_owned(const struct cptrace_file *file, uint64_t process_id)
+{
+    (void)file;
+    HANDLE process = process_id <= MAXDWORD ? OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE, (DWORD)process_id) : NULL;
+    DWORD code = 0;
+    const bool exists = process && GetExitCodeProcess(process, &code) && code == STILL_ACTIVE;
+    if (process)
+        CloseHandle(process);
+    return exists;
+}
+
+bool cptrace_file_claim(const struct cptrace_file *file)
+{
+    (void)file;
+    return true;
+}
+
+int64_t cptrace_file_size(const struct cptrace_file *file)
+{
+    LARGE_INTEGER size;
+    return GetFileSizeEx(file->handle, &size) ? size.QuadPart : -errno_of(GetLastError());
+}
+
+static bool visit_wide(const wchar_t *wide, bool (*visit)(void *context, const char *name), void *context)
+{
+    char name[MAX_PATH * 3 + 1];
+    return WideCharToMultiByte(CP_UTF8, 0, wide, -1, name, sizeof name, NULL, NULL) == 0 || visit(context, name);
+}
+
+int cptrace_folder_visit(const char *folder, bool (*visit)(void *context, const char *name), void *context)
+{
+    static const char every[] = "\\*";
+    const size_t length = strlen(folder);
+    char *const pattern = malloc(length + sizeof every);
+    if (!pattern)
+        return ENOMEM;
+    memcpy(pattern, folder, length);
+    memcpy(pattern + length, every, sizeof every);
+    wchar_t *const wide = wide_path(pattern);
+    free(pattern);
+    if (!wide)
+        return EINVAL;
+    WIN32_FIND_DATAW entry;
+    const HANDLE search = FindFirstFileW(wide, &entry);
+    free(wide);
+    if (search == INVALID_HANDLE_VALUE)
+        return errno_of(GetLastError());
+    while (visit_wide(entry.cFileName, visit, context) && FindNextFileW(search, &entry))
+        continue;
+    FindClose(search);
+    return 0;
 }

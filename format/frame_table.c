@@ -57,6 +57,22 @@ struct frame_entry *cptrace_frame_put(struct frame_table *table, uint64_t addres
     return entry;
 }
 
+/* Moves back whatever a probe would not find past the hole. */
+void cptrace_frame_remove(struct frame_table *table, struct frame_entry *entry)
+{
+    const size_t mask = table->capacity - 1;
+    size_t hole = (size_t)(entry - table->entries);
+    for (size_t i = (hole + 1) & mask; table->entries[i].address; i = (i + 1) & mask) {
+        const size_t home = address_hash(table->entries[i].address) & mask;
+        if (((i - home) & mask) >= ((i - hole) & mask)) {
+            table->entries[hole] = table->entries[i];
+            hole = i;
+        }
+    }
+    table->entries[hole] = (struct frame_entry){0};
+    table->count--;
+}
+
 void cptrace_frame_table_free(struct frame_table *table)
 {
     free(table->entries);

@@ -6,14 +6,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A later frame may reuse the address: its start then begins the entry anew. */
+/* Of a frame that has not ended. A later frame may reuse the address. */
 struct frame_entry {
     uint64_t address; /* 0: free */
     uint32_t activation;
     uint32_t function;     /* of the file */
     uint32_t first_span;   /* place + 1 of the outermost span that is suspended with it; 0: none */
     uint32_t task_creator; /* activation + 1 that made the task which the frame, yet to be started, will run; 0: none */
-    bool ended, left_out;
+    bool left_out;
 };
 
 struct suspended_span {
@@ -35,6 +35,8 @@ struct frame_table {
 struct frame_entry *cptrace_frame_find(const struct frame_table *table, uint64_t address);
 /* The entry for an address, made if it is new; valid until the next put. NULL: no memory. */
 struct frame_entry *cptrace_frame_put(struct frame_table *table, uint64_t address);
+/* The frame has ended; entries move. */
+void cptrace_frame_remove(struct frame_table *table, struct frame_entry *entry);
 void cptrace_frame_table_free(struct frame_table *table);
 
 /* Adds a span around those that the frame has already. false: no memory. */

@@ -61,7 +61,7 @@ bool cptrace_lane_spans_suspend(struct run_frames *run, struct lane_stack *lane,
         lane->depth--;
         lane->ending_count -= span.ending;
         const struct suspended_span suspended = {.function = span.function, .activation = (uint32_t)span.identity, .ending = span.ending};
-        if (!entry || !cptrace_frame_add_span(&run->table, entry, suspended))
+        if (!cptrace_frame_add_span(&run->table, entry, suspended))
             return false;
     }
     return true;

@@ -42,8 +42,10 @@ void cptrace_lane_stack_end_top(struct run_frames *run, struct lane_stack *lane,
         return;
     lane->ending_count -= call.ending;
     struct frame_entry *entry = call.kind == OPEN_FRAME ? cptrace_frame_find(&run->table, call.identity) : NULL;
-    if (entry)
-        entry->ended = true;
+    if (!entry)
+        return;
+    cptrace_lane_spans_forget(run, entry);
+    cptrace_frame_remove(&run->table, entry);
 }
 
 /* Calls that something skipped are unwound, and counted; a span just ends with what it stands on. */
@@ -107,7 +109,6 @@ bool cptrace_lane_stack_start(struct run_frames *run, struct lane_stack *lane, u
         return false;
     cptrace_lane_spans_forget(run, entry); /* of a generator that was dropped */
     entry->function = function;
-    entry->ended = false;
     lane->task_creator = entry->task_creator;
     entry->task_creator = 0;
     return write_start(lane, tick, entry) &&
@@ -119,7 +120,6 @@ static void adopt(struct run_frames *run, const struct lane_stack *lane, struct 
 {
     cptrace_lane_spans_forget(run, entry);
     entry->function = function;
-    entry->ended = false;
     entry->left_out = lane->sieve && cptrace_sieve_would_leave_out(lane->sieve, function);
     entry->activation = entry->left_out ? CPTRACE_NO_NUMBER : cptrace_writer_adopt(run->writer, function);
 }
@@ -146,7 +146,7 @@ bool cptrace_lane_stack_resume(struct run_frames *run, struct lane_stack *lane, 
     struct frame_entry *entry = cptrace_frame_put(&run->table, address);
     if (!entry)
         return false;
-    const bool known = (entry->left_out || entry->activation != CPTRACE_NO_NUMBER) && !entry->ended && entry->function == function;
+    const bool known = (entry->left_out || entry->activation != CPTRACE_NO_NUMBER) && entry->function == function;
     if (!known)
         adopt(run, lane, entry, function);
     const bool left_out = entry->left_out;
@@ -171,7 +171,10 @@ bool cptrace_lane_stack_suspend(struct run_frames *run, struct lane_stack *lane,
     end_above(run, lane, spans_end, tick);
     if (call.kind != OPEN_FRAME)
         return true;
-    if (lane->depth > at + 1 && !cptrace_lane_spans_suspend(run, lane, tick, cptrace_frame_find(&run->table, call.identity), at + 1))
+    struct frame_entry *const entry = lane->depth > at + 1 ? cptrace_frame_find(&run->table, call.identity) : NULL;
+    if (!entry)
+        end_above(run, lane, at + 1, tick); /* another frame had the same address, and ended: spans cannot go with this one */
+    else if (!cptrace_lane_spans_suspend(run, lane, tick, entry, at + 1))
         return false;
     if (lane->sieve)
         cptrace_sieve_suspend(lane->sieve, tick);

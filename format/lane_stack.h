@@ -21,7 +21,7 @@ struct lane_stack {
     size_t depth, capacity;
     size_t ending_count;   /* spans that wait to be on top */
     uint32_t task_creator; /* activation + 1 that made the task whose frame was started last; 0: none */
-    uint64_t taken;        /* slots of the ring that were read: those not yet released are held back by the sieve */
+    uint64_t taken;        /* slots of the ring that were read */
 };
 
 /* What all lanes of a run share. */

@@ -349,9 +349,45 @@ static enum cptrace_status open_input(struct cptrace_source source, struct cptra
     return status;
 }
 
+static int64_t read_leftover(void *context, void *buffer, size_t capacity)
+{
+    struct cptrace_reader *const reader = context;
+    const int64_t count = cptrace_recovery_read(reader->recovery, reader->recovery_offset, buffer, capacity);
+    if (count > 0)
+        reader->recovery_offset += (uint64_t)count;
+    return count;
+}
+
+static enum cptrace_status open_leftover(const char *path, struct cptrace_reader **result, struct cptrace_error *error)
+{
+    struct cptrace_recovery *recovery;
+    enum cptrace_status status = cptrace_recovery_open(path, &recovery, error);
+    if (status != CPTRACE_OK)
+        return status;
+    if (cptrace_recovery_kind(recovery) == CPTRACE_LEFTOVER_IDLE) {
+        cptrace_recovery_close(recovery);
+        return cptrace_error_set(error, CPTRACE_NOT_A_TRACE, 0, "ring file: it holds no run, or one whose trace was saved");
+    }
+    struct cptrace_reader *const reader = calloc(1, sizeof *reader);
+    if (!reader) {
+        cptrace_recovery_close(recovery);
+        return cptrace_error_no_memory(error, 0);
+    }
+    reader->recovery = recovery;
+    reader->input.source = (struct cptrace_source){read_leftover, reader};
+    status = cptrace_reader_read_header(reader, error);
+    if (status == CPTRACE_OK)
+        *result = reader;
+    else
+        cptrace_reader_close(reader);
+    return status;
+}
+
 enum cptrace_status cptrace_reader_open(const char *path, struct cptrace_reader **reader, struct cptrace_error *error)
 {
     *reader = NULL;
+    if (cptrace_may_be_leftover(path))
+        return open_leftover(path, reader, error);
     int error_number;
     struct cptrace_file *const file = cptrace_file_open(path, &error_number);
     if (!file)
@@ -370,6 +406,7 @@ void cptrace_reader_close(struct cptrace_reader *reader)
         return;
     free(reader->input.bytes);
     cptrace_file_close(reader->file);
+    cptrace_recovery_close(reader->recovery);
     cptrace_block_reader_free(&reader->blocks);
     cptrace_definitions_reader_free(&reader->definitions);
     free(reader->lane_last_ticks);
@@ -407,6 +444,8 @@ const struct cptrace_damage *cptrace_reader_damage(const struct cptrace_reader *
 }
 
 uint64_t cptrace_reader_bytes_read(const struct cptrace_reader *reader) { return reader->input.offset; }
+
+const struct cptrace_recovery *cptrace_reader_recovery(const struct cptrace_reader *reader) { return reader->recovery; }
 
 bool cptrace_reader_has_index(const struct cptrace_reader *reader) { return reader->has_index; }
 

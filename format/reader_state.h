@@ -4,6 +4,7 @@
 
 #include "block_reader.h"
 #include "cptrace/reader.h"
+#include "cptrace/recovery.h"
 #include "definitions_reader.h"
 #include "file.h"
 #include "input.h"
@@ -11,7 +12,9 @@
 
 struct cptrace_reader {
     struct input input;
-    struct cptrace_file *file; /* NULL for a source */
+    struct cptrace_file *file; /* NULL for a source, or a leftover */
+    struct cptrace_recovery *recovery;
+    uint64_t recovery_offset; /* of the next sequential read */
     struct cptrace_header header;
     struct block_reader blocks;
     uint32_t next_sequence;

@@ -72,6 +72,7 @@ void cptrace_transcoder_free(struct cptrace_transcoder *transcoder)
     free(transcoder->function_numbers);
     free(transcoder->payload);
     free(transcoder->readings);
+    cptrace_buffer_free(&transcoder->checkpoint);
     free(transcoder);
 }
 
@@ -85,7 +86,7 @@ static bool begin_reading(struct cptrace_transcoder *transcoder, struct cptrace_
         .lane = lane,
         .slots = cptrace_ring_slots(ring),
         .mask = ring->capacity_slots - 1,
-        .at = tail < lane->taken ? lane->taken : tail, /* what lies between is held back */
+        .at = tail < lane->taken ? lane->taken : tail, /* what lies between was read before the process died */
         .settled = atomic_load_explicit(&ring->head, memory_order_acquire),
     };
     reading->head = reading->settled;
@@ -101,9 +102,9 @@ static enum cptrace_status why_no_lane(const struct cptrace_transcoder *transcod
 /* The slot to release. */
 static uint64_t end_reading(const struct ring_reading *reading)
 {
-    if (!reading->lane->sieve)
-        return reading->at;
-    return cptrace_sieve_end_round(reading->lane->sieve, reading->at, (reading->mask + 1) / 2);
+    if (reading->lane->sieve)
+        cptrace_sieve_end_round(reading->lane->sieve);
+    return reading->at;
 }
 
 enum cptrace_status cptrace_transcoder_consume(struct cptrace_transcoder *transcoder, struct cptrace_ring *ring, uint64_t *consumed)

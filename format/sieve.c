@@ -237,23 +237,22 @@ bool cptrace_sieve_cpu(struct sieve *sieve, uint64_t tick, uint64_t cpu_ns, uint
         cptrace_lane_cpu(sieve->writer, sieve->now, cpu_ns, voluntary_switch_count);
         return true;
     }
+    if (sieve->cpu_count == SIEVE_CPUS_MAX)
+        sieve->cpu_count--;
     if (!cptrace_array_reserve(&sieve->cpus, &sieve->cpu_capacity, sieve->cpu_count + 1, sizeof *sieve->cpus))
         return false;
     sieve->cpus[sieve->cpu_count++] = (struct pending_cpu){slot, sieve->now, cpu_ns, voluntary_switch_count};
     return true;
 }
 
-uint64_t cptrace_sieve_end_round(struct sieve *sieve, uint64_t head, uint64_t slots_max)
+void cptrace_sieve_end_round(struct sieve *sieve)
 {
-    if (sieve->first_pending && head - sieve->frames[sieve->first_pending].slot > slots_max)
-        cptrace_sieve_commit(sieve);
-    if (sieve->first_pending) {
-        const struct sieve_frame *const first = &sieve->frames[sieve->first_pending];
-        tell_omitted(sieve, &sieve->frames[first[-1].recorded], first->start_tick);
-        return first->slot;
+    if (!sieve->first_pending) {
+        tell_omitted(sieve, top_recorded(sieve), sieve->now);
+        return;
     }
-    tell_omitted(sieve, top_recorded(sieve), sieve->now);
-    return head;
+    const struct sieve_frame *const first = &sieve->frames[sieve->first_pending];
+    tell_omitted(sieve, &sieve->frames[first[-1].recorded], first->start_tick);
 }
 
 void cptrace_sieve_finish(struct sieve *sieve, uint64_t end_tick)

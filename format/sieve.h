@@ -18,7 +18,7 @@ struct sieve_frame {
     uint64_t start_tick;                   /* of its current slice */
     uint64_t inner_ticks;                  /* of that, in the calls above it */
     uint64_t omitted_count, omitted_ticks; /* left out below it, and not told yet. Never of a frame that is left out itself */
-    uint64_t slot;                         /* of a pending call, in the ring */
+    uint64_t slot;                         /* of a pending call: its place among the events of the lane */
     size_t recorded;                       /* the nearest frame, itself included, that is not left out */
     size_t next_pending;                   /* of a pending call: the next one above it; 0: none */
     uint32_t function;
@@ -27,6 +27,7 @@ struct sieve_frame {
 };
 
 /* A cpu annotation that came while a call was pending: it goes behind that call, if the call goes anywhere. */
+#define SIEVE_CPUS_MAX 4096 /* of them; then the newest takes the place of the last */
 struct pending_cpu {
     uint64_t slot, tick, cpu_ns, voluntary_switch_count;
 };
@@ -48,7 +49,7 @@ struct sieve {
 struct sieve *cptrace_sieve_create(struct cptrace_lane_writer *writer, const struct cptrace_transcoder_options *options, size_t depth);
 void cptrace_sieve_free(struct sieve *sieve); /* NULL is fine */
 
-/* What the lane's stack does. slot: of the event in the ring. false: no memory. */
+/* What the lane's stack does. slot: of the event in the ring; rises. false: no memory. */
 bool cptrace_sieve_call(struct sieve *sieve, uint64_t tick, uint32_t function, uint64_t slot);
 void cptrace_sieve_end(struct sieve *sieve, uint64_t tick, bool unwound);
 /* *activation is CPTRACE_NO_NUMBER, and *left_out true, for one that is left out. Spans are left out by function only. */
@@ -65,9 +66,8 @@ bool cptrace_sieve_top_is_left_out(const struct sieve *sieve);
 /* Writes all calls that are held back: something comes that is always written. */
 void cptrace_sieve_commit(struct sieve *sieve);
 
-/* After a round of draining: tells what was left out below the top recorded call, and that at most slots_max of the ring's slots before
- * head are held back. Returns the slot of the oldest call that is, or head. */
-uint64_t cptrace_sieve_end_round(struct sieve *sieve, uint64_t head, uint64_t slots_max);
+/* After a round of draining: tells what was left out so far below the call that is on top in the file. */
+void cptrace_sieve_end_round(struct sieve *sieve);
 void cptrace_sieve_finish(struct sieve *sieve, uint64_t end_tick);
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef CPTRACE_TRANSCODER_H
 #define CPTRACE_TRANSCODER_H
 
+#include "byte_buffer.h"
 #include "lane_stack.h"
 
 struct cptrace_transcoder {
@@ -16,6 +17,7 @@ struct cptrace_transcoder {
     size_t payload_capacity;
     struct ring_reading *readings; /* of the round at hand */
     size_t reading_capacity;
+    struct byte_buffer checkpoint; /* the last one */
 };
 
 /* The slots of a ring that are read now. */

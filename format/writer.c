@@ -49,11 +49,7 @@ static bool write_header(struct cptrace_writer *writer, const struct cptrace_wri
     store_u64(header + 40, options->ns_per_tick_q32);
     store_calibration(header + 48, &options->start);
     store_u32(header + 76, cptrace_crc32(0, header + 8, 68));
-    if (!cptrace_block_writer_append(&writer->blocks, header, sizeof header))
-        return false;
-    writer->blocks.index.previous_end = HEADER_BYTES;
-    writer->blocks.index.previous_first_tick = options->start.ticks;
-    return true;
+    return cptrace_block_writer_append(&writer->blocks, header, sizeof header);
 }
 
 static void copy_error(const struct cptrace_writer *writer, struct cptrace_error *error)
@@ -62,8 +58,8 @@ static void copy_error(const struct cptrace_writer *writer, struct cptrace_error
         *error = writer->blocks.error;
 }
 
-struct cptrace_writer *cptrace_writer_create(struct cptrace_sink sink, const struct cptrace_writer_options *options,
-                                             struct cptrace_error *error)
+struct cptrace_writer *cptrace_writer_allocate(struct cptrace_sink sink, const struct cptrace_writer_options *options,
+                                               struct cptrace_error *error)
 {
     if (!sink.append || options->file_id == 0 || options->ns_per_tick_q32 == 0) {
         cptrace_error_set(error, CPTRACE_INVALID_ARGUMENT, 0, "writer options: file_id and ns_per_tick_q32 must not be zero");
@@ -81,9 +77,22 @@ struct cptrace_writer *cptrace_writer_create(struct cptrace_sink sink, const str
     const int level = options->compression_level ? options->compression_level : DEFAULT_LEVEL;
     if (!cptrace_definitions_init(&writer->definitions))
         cptrace_block_writer_no_memory(&writer->blocks);
-    else if (cptrace_block_writer_init(&writer->blocks, sink, options->file_id, level))
-        write_header(writer, options);
+    else
+        cptrace_block_writer_init(&writer->blocks, sink, options->file_id, level);
+    writer->blocks.index.previous_end = HEADER_BYTES;
+    writer->blocks.index.previous_first_tick = options->start.ticks;
     if (writer->blocks.error.status == CPTRACE_OK)
+        return writer;
+    copy_error(writer, error);
+    cptrace_writer_free(writer);
+    return NULL;
+}
+
+struct cptrace_writer *cptrace_writer_create(struct cptrace_sink sink, const struct cptrace_writer_options *options,
+                                             struct cptrace_error *error)
+{
+    struct cptrace_writer *const writer = cptrace_writer_allocate(sink, options, error);
+    if (!writer || write_header(writer, options))
         return writer;
     copy_error(writer, error);
     cptrace_writer_free(writer);
@@ -280,7 +289,7 @@ uint64_t cptrace_writer_event_count(const struct cptrace_writer *writer)
 
 uint64_t cptrace_writer_call_count(const struct cptrace_writer *writer)
 {
-    uint64_t count = 0;
+    uint64_t count = writer->calls_before;
     for (size_t i = 0; i < writer->lane_count; i++)
         count += writer->lanes[i]->call_count;
     return count;

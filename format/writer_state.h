@@ -43,11 +43,16 @@ struct cptrace_writer {
     size_t lane_count, lane_capacity;
     struct cptrace_calibration start, calibration;
     uint64_t events_written;
+    uint64_t calls_before; /* by another writer, of which no lane here knows */
     uint64_t block_stamps; /* given out so far */
     uint32_t activation_count;
     uint32_t block_event_count;
     bool finished;
 };
+
+/* A writer that has written nothing, not even the header. NULL on failure, with the reason in error. */
+struct cptrace_writer *cptrace_writer_allocate(struct cptrace_sink sink, const struct cptrace_writer_options *options,
+                                               struct cptrace_error *error);
 
 struct cptrace_lane_writer *cptrace_lane_create(struct cptrace_writer *writer, uint32_t number);
 void cptrace_lane_free(struct cptrace_lane_writer *lane);

@@ -18,12 +18,14 @@ static const struct command commands[] = {
     {"calls", "cptrace calls", "every call as one JSON object a line", cmd_calls},
     {"dump", "cptrace dump", "every record of the file as one line, with its offset", cmd_dump},
     {"check", "cptrace check", "whether the file is whole, and where it is not", cmd_check},
+    {"recover", "cptrace recover", "makes traces of what killed processes left in a folder", cmd_recover},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
 static void print_help(FILE *stream)
 {
-    fputs("Usage: cptrace COMMAND [OPTIONS] TRACE\n\nLooks into a .cptrace file. TRACE may be - for standard input.\n\nCommands:\n",
+    fputs("Usage: cptrace COMMAND [OPTIONS] TRACE\n\nLooks into a .cptrace file. TRACE may be - for standard input, or what a killed "
+          "process left\n(.callprofiler-*.ring, *.cptrace.part).\n\nCommands:\n",
           stream);
     for (size_t i = 0; i < COMMAND_COUNT; ++i)
         fprintf(stream, "  %-8s %s\n", commands[i].name, commands[i].summary);

@@ -22,8 +22,12 @@ static uint64_t region_bytes(uint64_t slot_count) { return CPTRACE_RING_HEADER_B
 
 static void clear_ring(struct rec_region *region, uint64_t slot_count)
 {
-    memset(region->ring, 0, CPTRACE_RING_HEADER_BYTES);
+    /* Its capacity stays all the time: it says where the next region begins. */
+    region->ring->magic = 0;
     region->ring->capacity_slots = slot_count;
+    region->ring->file_id = region->ring->lane = 0;
+    atomic_store(&region->ring->head, 0);
+    atomic_store(&region->ring->tail, 0);
 }
 
 static int map_region(struct rec_ring_file *file, uint64_t slot_count, struct rec_region **mapped)
@@ -38,6 +42,7 @@ static int map_region(struct rec_ring_file *file, uint64_t slot_count, struct re
         free(region);
         return status;
     }
+    region->offset = file->bytes;
     file->bytes += region->bytes;
     region->ring = address;
     clear_ring(region, slot_count);
@@ -58,6 +63,45 @@ int rec_ring_file_region(struct rec_ring_file *file, uint64_t slot_count, struct
     return map_region(file, slot_count, region);
 }
 
+/* Twice what is needed, so that it does for a while. */
+static int make_checkpoint_room(struct rec_ring_file *file, uint64_t length, struct rec_region **room)
+{
+    uint64_t slot_count = REC_FIRST_RING_SLOTS;
+    while (slot_count * sizeof(struct cptrace_ring_slot) < length * 2)
+        slot_count *= 2;
+    return rec_ring_file_region(file, slot_count, room);
+}
+
+int rec_ring_file_put_checkpoint(struct rec_ring_file *file, const uint8_t *bytes, uint64_t length)
+{
+    struct rec_region *room = file->checkpoint_before;
+    if (room && room->bytes < CPTRACE_RING_HEADER_BYTES + length) {
+        rec_ring_file_release_region(file, room);
+        room = file->checkpoint_before = NULL;
+    }
+    const int status = room ? 0 : make_checkpoint_room(file, length, &room);
+    if (status)
+        return status;
+    memcpy(cptrace_ring_slots(room->ring), bytes, length);
+    atomic_store(&room->ring->head, length);
+    room->ring->file_id = file->head->file_id;
+    room->ring->magic = CPTRACE_CHECKPOINT_MAGIC;
+    atomic_store_explicit(&file->head->checkpoint_offset, room->offset, memory_order_release);
+    file->checkpoint_before = file->checkpoint;
+    file->checkpoint = room;
+    return 0;
+}
+
+/* Of a run that is over. */
+static void release_checkpoints(struct rec_ring_file *file)
+{
+    if (file->checkpoint)
+        rec_ring_file_release_region(file, file->checkpoint);
+    if (file->checkpoint_before)
+        rec_ring_file_release_region(file, file->checkpoint_before);
+    file->checkpoint = file->checkpoint_before = NULL;
+}
+
 void rec_ring_file_release_region(struct rec_ring_file *file, struct rec_region *region)
 {
     region->next = file->spare;
@@ -67,6 +111,7 @@ void rec_ring_file_release_region(struct rec_ring_file *file, struct rec_region 
 /* Unmaps the regions beyond the first; all are spare by now. */
 static void unmap_regions(struct rec_ring_file *file)
 {
+    release_checkpoints(file);
     while (file->spare) {
         struct rec_region *region = file->spare;
         file->spare = region->next;
@@ -89,7 +134,7 @@ static void trim(struct rec_ring_file *file)
 
 /* ---- files ---- */
 
-static const char name_prefix[] = ".callprofiler-", name_suffix[] = ".ring";
+static const char name_prefix[] = CPTRACE_RING_FILE_PREFIX, name_suffix[] = CPTRACE_RING_FILE_SUFFIX;
 
 static void free_file(struct rec_ring_file *file)
 {
@@ -241,13 +286,26 @@ int rec_ring_file_take(const char *folder, struct rec_ring_file **file, char **p
     return create(folder, file, path_tried);
 }
 
-void rec_ring_file_begin(struct rec_ring_file *file, uint32_t file_id, const char *trace_path)
+void rec_ring_file_rename(struct rec_ring_file *file, const char *trace_path)
+{
+    const char *slash = strrchr(trace_path, '/');
+    snprintf(file->head->trace_name, sizeof file->head->trace_name, "%s", slash ? slash + 1 : trace_path);
+}
+
+void rec_ring_file_prepare(struct rec_ring_file *file, uint32_t file_id, const char *trace_path)
+{
+    rec_ring_file_rename(file, trace_path);
+    file->head->file_id = file_id;
+    atomic_store(&file->head->spool_bytes, 0);
+    atomic_store(&file->head->checkpoint_offset, 0);
+}
+
+void rec_ring_file_begin(struct rec_ring_file *file, uint64_t begun_bytes, const struct cptrace_transcoder_options *options)
 {
     struct cptrace_ring_file *head = file->head;
-    const char *slash = strrchr(trace_path, '/');
-    snprintf(head->trace_name, sizeof head->trace_name, "%s", slash ? slash + 1 : trace_path);
-    head->file_id = file_id;
-    atomic_store(&head->spool_bytes, 0);
+    head->begun_bytes = begun_bytes;
+    head->max_depth = options->max_depth;
+    head->min_call_ticks = options->min_call_ticks;
     atomic_store(&head->state, CPTRACE_RING_FILE_RECORDING);
 }
 

@@ -14,7 +14,7 @@
 struct rec_region {
     struct rec_region *next;
     struct cptrace_ring *ring;
-    uint64_t bytes;
+    uint64_t offset, bytes; /* in the file */
 };
 
 struct rec_ring_file {
@@ -23,16 +23,25 @@ struct rec_ring_file {
     int file;
     struct cptrace_ring_file *head;
     uint64_t bytes;
-    struct rec_region *first; /* of REC_FIRST_RING_SLOTS; stays with the file */
-    struct rec_region *spare; /* free for another lane of the run */
+    struct rec_region *first;                          /* of REC_FIRST_RING_SLOTS; stays with the file */
+    struct rec_region *spare;                          /* free for another lane of the run */
+    struct rec_region *checkpoint, *checkpoint_before; /* the one that counts, and the one that did; NULL: none yet */
 };
 
 /* A file for one run, locked and with its first region spare; the folder is made when it is missing. 0 or an errno value; *path_tried
  * (owned by the caller, may be NULL) says where it went wrong. */
 int rec_ring_file_take(const char *folder, struct rec_ring_file **file, char **path_tried);
 
-/* From here on a reader of the file finds a run in it. */
-void rec_ring_file_begin(struct rec_ring_file *file, uint32_t file_id, const char *trace_path);
+/* Of the run that comes: it has an empty spool. The name may change until its trace has one. */
+void rec_ring_file_prepare(struct rec_ring_file *file, uint32_t file_id, const char *trace_path);
+void rec_ring_file_rename(struct rec_ring_file *file, const char *trace_path);
+
+/* Header and info are written, so many bytes: from here on a reader of the file finds a run in it. */
+void rec_ring_file_begin(struct rec_ring_file *file, uint64_t begun_bytes, const struct cptrace_transcoder_options *options);
+
+/* From here on this checkpoint counts, and what was read from the rings before it may be overwritten. With the run's mutex. 0 or an errno
+ * value. */
+int rec_ring_file_put_checkpoint(struct rec_ring_file *file, const uint8_t *bytes, uint64_t length);
 
 /* The run is over: the file is kept for another, or removed when enough are kept. */
 void rec_ring_file_give_back(struct rec_ring_file *file);

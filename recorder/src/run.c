@@ -38,7 +38,7 @@ static int create_part(struct rec_run *run)
     if (status == 0)
         status = rec_file_append(run->files.part_file, head->spool, atomic_load(&head->spool_bytes));
     if (status == 0) {
-        rec_ring_file_begin(run->ring_file, run->file_id, run->files.final_path); /* the name may be another one by now */
+        rec_ring_file_rename(run->ring_file, run->files.final_path); /* it may be another one by now */
         atomic_store(&head->spool_bytes, 0);
     }
     return status;
@@ -102,9 +102,25 @@ static void look_for_jump(struct rec_run *run, struct cptrace_calibration now)
         run->warning = "the processor's counter jumped (was the machine suspended?): times around that are not exact";
 }
 
+/* What was drained is safe in the file: the rings may go on. */
+static enum cptrace_status put_checkpoint(struct rec_run *run, struct cptrace_error *error)
+{
+    const uint8_t *bytes;
+    size_t length;
+    const enum cptrace_status status = cptrace_transcoder_checkpoint(run->transcoder, &bytes, &length);
+    if (status != CPTRACE_OK)
+        return status;
+    const int error_number = rec_ring_file_put_checkpoint(run->ring_file, bytes, length);
+    if (error_number == 0)
+        return CPTRACE_OK;
+    snprintf(error->message, sizeof error->message, "%s: %s", run->ring_file->path, strerror(error_number));
+    return CPTRACE_IO_ERROR;
+}
+
 /* Encodes, compresses and appends what all rings hold, in the order of time, since a generator may go on in another thread than the one it
- * was begun in. now: a point that is not before any of these events. With run->mutex held. */
-static void drain(struct rec_run *run, struct cptrace_calibration now)
+ * was begun in. now: a point that is not before any of these events. is_last: no ring will be written any more, so that they need no
+ * checkpoint. With run->mutex held. */
+static void drain(struct rec_run *run, struct cptrace_calibration now, bool is_last)
 {
     if (rec_run_takes_no_more(run) || !run->writer)
         return;
@@ -120,6 +136,8 @@ static void drain(struct rec_run *run, struct cptrace_calibration now)
         status = cptrace_transcoder_consume_all(run->transcoder, run->drained_rings, count, run->drained_slots);
         const enum cptrace_status flushed = cptrace_writer_flush(run->writer, &error);
         status = status == CPTRACE_OK ? flushed : status;
+        if (status == CPTRACE_OK && !is_last)
+            status = put_checkpoint(run, &error);
     }
     for (size_t i = 0; i < count && status == CPTRACE_OK; i++)
         cptrace_ring_release(run->drained_rings[i], run->drained_slots[i]);
@@ -138,7 +156,7 @@ void rec_run_drain_when_full(struct rec_run *run)
     while (lane && !is_half_full(lane))
         lane = lane->next_of_run;
     if (lane)
-        drain(run, rec_clock_calibrate());
+        drain(run, rec_clock_calibrate(), false);
     rec_mutex_unlock(run->mutex);
 }
 
@@ -186,7 +204,7 @@ void rec_run_help(struct rec_lane *lane)
     rec_mutex_lock(run->mutex);
     if (!lane->may_grow || !enlarge_ring(run, lane)) {
         run->helped_count++;
-        drain(run, rec_clock_calibrate());
+        drain(run, rec_clock_calibrate(), false);
     }
     rec_mutex_unlock(run->mutex);
 }
@@ -212,7 +230,7 @@ static void collect_finished_lanes(struct rec_run *run)
 {
     if (!has_finished_lane(run))
         return;
-    drain(run, rec_clock_calibrate());
+    drain(run, rec_clock_calibrate(), false);
     for (struct rec_lane **link = &run->lanes; *link;) {
         struct rec_lane *lane = *link;
         if (!atomic_load_explicit(&lane->is_finished, memory_order_acquire)) {
@@ -322,7 +340,10 @@ static bool create_writer(struct rec_run *run, const struct rec_run_options *opt
     const struct cptrace_transcoder_options sieve = {.max_depth = run->wants.max_depth,
                                                      .min_call_ticks = rec_clock_ticks_of_ns(run->wants.min_call_ns)};
     run->transcoder = cptrace_transcoder_create(run->writer, &sieve);
-    return run->transcoder != NULL;
+    if (!run->transcoder)
+        return false;
+    rec_ring_file_begin(run->ring_file, run->bytes_written, &sieve);
+    return true;
 }
 
 static bool take_ring_file(struct rec_run *run, const struct rec_run_options *options, char error[REC_RUN_ERROR_MAX])
@@ -334,7 +355,7 @@ static bool take_ring_file(struct rec_run *run, const struct rec_run_options *op
     if (status)
         snprintf(error, REC_RUN_ERROR_MAX, "%s: %s", path ? path : options->folder, strerror(status));
     else
-        rec_ring_file_begin(run->ring_file, run->file_id, run->files.final_path);
+        rec_ring_file_prepare(run->ring_file, run->file_id, run->files.final_path);
     free(path);
     return status == 0;
 }
@@ -400,7 +421,7 @@ void rec_run_stop(struct rec_run *run)
     for (struct rec_lane *lane = run->lanes; lane; lane = lane->next_of_run)
         are_detached &= rec_thread_detach_lane(lane);
     if (!are_detached) { /* what other threads put from here on does not count: they may hear of some things, and not of others */
-        drain(run, rec_clock_calibrate());
+        drain(run, rec_clock_calibrate(), false);
         atomic_store(&run->is_full, true);
     }
     rec_mutex_unlock(run->mutex);
@@ -410,7 +431,7 @@ void rec_run_stop(struct rec_run *run)
 static void finish_writing(struct rec_run *run, const char *outcome, const struct cptrace_pair *more, size_t more_count)
 {
     const struct cptrace_calibration end = rec_clock_calibrate();
-    drain(run, end);
+    drain(run, end, true);
     if (atomic_load(&run->has_failed))
         return;
     cptrace_transcoder_finish(run->transcoder, end.ticks);

@@ -18,6 +18,7 @@ extern "C" {
 #define CPTRACE_CONTENT_MAX (64u << 20)
 
 struct cptrace_reader;
+struct cptrace_recovery;
 
 /* A source of bytes: returns how many were read into buffer (0 at the end), or -errno. */
 struct cptrace_source {
@@ -152,9 +153,13 @@ struct cptrace_end {
     uint64_t end_tick, event_count, call_count;
 };
 
-/* Opens path ("-" is not special here) or a source. The header is read and checked. On failure returns a status, *reader is NULL. */
+/* Opens path ("-" is not special here; of ring files and parts, see cptrace/recovery.h) or a source. The header is read and checked. On
+ * failure returns a status, *reader is NULL. */
 enum cptrace_status cptrace_reader_open(const char *path, struct cptrace_reader **reader, struct cptrace_error *error);
 enum cptrace_status cptrace_reader_open_source(struct cptrace_source source, struct cptrace_reader **reader, struct cptrace_error *error);
+
+/* What was opened, when it was not a trace but what a run left (cptrace/recovery.h), or NULL. Owned by the reader. */
+const struct cptrace_recovery *cptrace_reader_recovery(const struct cptrace_reader *reader);
 
 const struct cptrace_header *cptrace_reader_header(const struct cptrace_reader *reader);
 

@@ -54,7 +54,7 @@ struct cptrace_ring {
     uint32_t file_id; /* of the trace */
     uint32_t lane;    /* numbered in the order in which threads joined the run */
     uint64_t os_thread_id;
-    uint64_t capacity_slots;                 /* a power of two */
+    uint64_t capacity_slots;                 /* a power of two; stays when the region is free */
     char thread_name[CPTRACE_RING_NAME_MAX]; /* NUL-terminated UTF-8 */
     uint8_t unused_1[160];
     _Atomic uint64_t head; /* slots produced; stored after the slots themselves. Alone on its cache line */
@@ -100,9 +100,9 @@ struct cptrace_transcoder *cptrace_transcoder_create(struct cptrace_writer *writ
 void cptrace_transcoder_free(struct cptrace_transcoder *transcoder);
 
 /* Hands all slots that are published and not yet handed over to the writer. *consumed is the slot number to release once the writer has
- * been flushed, and not before: until then the ring is the only copy that outlives the process. A call that may yet turn out too short is
- * held back; *consumed does not pass it, but half of the ring is always released. NO_MEMORY, CORRUPT (a slot that makes no sense: only from
- * a damaged ring file) or the writer's sticky status. */
+ * been flushed and the checkpoint put, and not before: until then the ring is the only copy that outlives the process. A call that may yet
+ * turn out too short is held back; the checkpoint has it. NO_MEMORY, CORRUPT (a slot that makes no sense: only from a damaged ring file) or
+ * the writer's sticky status. */
 enum cptrace_status cptrace_transcoder_consume(struct cptrace_transcoder *transcoder, struct cptrace_ring *ring, uint64_t *consumed);
 
 /* The same for several rings of the run at once, merged by tick: so a generator that goes on in another thread is suspended before it is
@@ -114,6 +114,9 @@ static inline void cptrace_ring_release(struct cptrace_ring *ring, uint64_t cons
 {
     atomic_store_explicit(&ring->tail, consumed, memory_order_release);
 }
+
+/* What transcoder and writer know after a flush, for ring_file.h. *bytes are the transcoder's, valid until the next call. NO_MEMORY. */
+enum cptrace_status cptrace_transcoder_checkpoint(struct cptrace_transcoder *transcoder, const uint8_t **bytes, size_t *length);
 
 /* Before cptrace_writer_finish: hands over what is still held back, and what open left-out calls took up to end_tick. */
 void cptrace_transcoder_finish(struct cptrace_transcoder *transcoder, uint64_t end_tick);
