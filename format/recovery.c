@@ -321,30 +321,24 @@ static uint32_t file_id_of(const struct cptrace_file *file)
     return load_u32(header) == MAGIC_HEADER && memcmp(header + 8, SIGNATURE, SIGNATURE_BYTES) == 0 ? load_u32(header + 20) : 0;
 }
 
-/* Whether the file at the path is a trace with this file id; leaves it open in *file when wanted. */
-static bool has_file_id(const char *path, uint32_t file_id, struct cptrace_file **wanted)
+static bool is_saved(const struct cptrace_recovery *recovery)
 {
     int error_number;
-    struct cptrace_file *const file = cptrace_file_open(path, &error_number);
-    const bool has = file && file_id_of(file) == file_id;
-    if (has && wanted)
-        *wanted = file;
-    else
-        cptrace_file_close(file);
-    return has;
+    struct cptrace_file *const file = cptrace_file_open(recovery->trace_path, &error_number);
+    const bool is = file && file_id_of(file) == recovery->image.head.file_id;
+    cptrace_file_close(file);
+    return is;
 }
 
-struct ring_search {
-    struct cptrace_recovery *recovery;
-    uint32_t file_id;
-    enum cptrace_status status;
-    struct cptrace_error *error;
-};
+/* The part that goes with a ring file: it has its file id; or no header yet, when the spool was just being copied into it. */
+static bool is_part_of(const struct cptrace_file *part, const struct cptrace_ring_file *head)
+{
+    return file_id_of(part) == (cptrace_file_size(part) < HEADER_BYTES && head->spool_bytes > 0 ? 0 : head->file_id);
+}
 
 static bool look_at_ring(void *context, const char *name)
 {
-    struct ring_search *const search = context;
-    struct cptrace_recovery *const recovery = search->recovery;
+    struct cptrace_recovery *const recovery = context;
     int error_number;
     if (!is_ring_name(name))
         return true;
@@ -352,7 +346,8 @@ static bool look_at_ring(void *context, const char *name)
     struct cptrace_file *const file = path ? cptrace_file_open(path, &error_number) : NULL;
     struct ring_image image = {0};
     const bool found = file && cptrace_ring_image_read_head(file, &image, NULL) == CPTRACE_OK &&
-                       image.head.state == CPTRACE_RING_FILE_RECORDING && image.head.file_id == search->file_id;
+                       image.head.state == CPTRACE_RING_FILE_RECORDING && is_part_of(recovery->part, &image.head) &&
+                       (file_id_of(recovery->part) || strcmp(file_name(recovery->trace_path), image.head.trace_name) == 0);
     if (found) {
         recovery->ring_path = path;
         recovery->ring = file;
@@ -375,9 +370,7 @@ static enum cptrace_status open_part(struct cptrace_recovery *recovery, const ch
     recovery->trace_path = copy_of(path, strlen(path) - strlen(CPTRACE_PART_SUFFIX));
     if (!recovery->part_path || !recovery->trace_path)
         return cptrace_error_no_memory(error, 0);
-    struct ring_search search = {.recovery = recovery, .file_id = file_id_of(recovery->part)};
-    if (search.file_id)
-        cptrace_folder_visit(recovery->folder[0] ? recovery->folder : ".", look_at_ring, &search); /* without it: a cut trace */
+    cptrace_folder_visit(recovery->folder[0] ? recovery->folder : ".", look_at_ring, recovery); /* without it: a cut trace */
     return CPTRACE_OK;
 }
 
@@ -398,10 +391,14 @@ static enum cptrace_status open_ring(struct cptrace_recovery *recovery, const ch
     recovery->part_path = joined(recovery->folder, name, CPTRACE_PART_SUFFIX);
     if (!recovery->trace_path || !recovery->part_path)
         return cptrace_error_no_memory(error, 0);
-    if (!has_file_id(recovery->part_path, recovery->image.head.file_id, &recovery->part)) {
-        free(recovery->part_path);
-        recovery->part_path = NULL;
-    }
+    int part_error;
+    recovery->part = cptrace_file_open(recovery->part_path, &part_error);
+    if (recovery->part && is_part_of(recovery->part, &recovery->image.head))
+        return CPTRACE_OK;
+    cptrace_file_close(recovery->part);
+    recovery->part = NULL;
+    free(recovery->part_path);
+    recovery->part_path = NULL;
     return CPTRACE_OK;
 }
 
@@ -413,7 +410,7 @@ static enum cptrace_leftover kind_of(const struct cptrace_recovery *recovery)
         return CPTRACE_LEFTOVER_LIVE;
     if (recovery->image.head.state != CPTRACE_RING_FILE_RECORDING)
         return CPTRACE_LEFTOVER_IDLE;
-    if (!recovery->part && !is_spooled(recovery) && has_file_id(recovery->trace_path, recovery->image.head.file_id, NULL))
+    if (!recovery->part && !is_spooled(recovery) && is_saved(recovery))
         return CPTRACE_LEFTOVER_IDLE;
     return CPTRACE_LEFTOVER_RUN;
 }

@@ -41,7 +41,11 @@ enum cptrace_status cptrace_ring_image_read_head(const struct cptrace_file *file
 {
     struct cptrace_ring_file *const head = &image->head;
     const enum cptrace_status status = read_exactly(file, 0, head, sizeof *head, error);
-    if (status == CPTRACE_TRUNCATED || (status == CPTRACE_OK && head->magic != CPTRACE_RING_FILE_MAGIC))
+    if (status == CPTRACE_TRUNCATED || (status == CPTRACE_OK && head->magic == 0)) { /* its process died while it made it */
+        *head = (struct cptrace_ring_file){.state = CPTRACE_RING_FILE_IDLE};
+        return CPTRACE_OK;
+    }
+    if (status == CPTRACE_OK && head->magic != CPTRACE_RING_FILE_MAGIC)
         return cptrace_error_set(error, CPTRACE_NOT_A_TRACE, 0, "ring file: no signature, or that of another version");
     if (status != CPTRACE_OK)
         return status;

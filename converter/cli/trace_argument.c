@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/message.h"
+#include "cptrace/recovery.h"
 
 bool trace_argument_set(const char **path, const char *operand)
 {
@@ -44,10 +45,17 @@ enum exit_code trace_argument_judge(const char *path, const struct trace *trace)
         message_warning("%s: damaged: %" PRIu64 " block%s lost, the first at offset 0x%" PRIx64 ": %s", name, facts->damaged_blocks,
                         facts->damaged_blocks == 1 ? "" : "s", facts->damage[0].offset, first->message);
     }
-    if (facts->cut)
+    const struct cptrace_recovery *recovery = facts->recovery;
+    const char *trouble = recovery ? cptrace_recovery_trouble(recovery) : NULL;
+    if (trouble)
+        message_warning("%s: %s", name, trouble);
+    if (recovery && cptrace_recovery_kind(recovery) == CPTRACE_LEFTOVER_LIVE)
+        message_warning("%s: process %" PRIu64 " is still recording: this is what it has written so far", name,
+                        cptrace_recovery_process_id(recovery));
+    else if (facts->cut)
         message_warning("%s: cut: it stops after %" PRIu64 " bytes without its end; calls that were open then are unfinished", name,
                         facts->bytes);
-    return facts->complete ? EXIT_CODE_OK : EXIT_CODE_PARTIAL;
+    return facts->complete && !trouble ? EXIT_CODE_OK : EXIT_CODE_PARTIAL;
 }
 
 enum exit_code trace_argument_close_output(enum exit_code code)

@@ -39,6 +39,7 @@ struct trace_facts {
     const struct cptrace_block_entry *blocks; /* every valid block, in file order */
     size_t block_count;
     const struct cptrace_end *end;
+    const struct cptrace_recovery *recovery; /* what was opened, when it was no trace but what a run left; else NULL */
     bool has_index;
     bool waiting_known; /* the recorder took CPU times: what calls waited is known */
 };

@@ -177,6 +177,7 @@ static void gather_facts(struct trace *trace)
     facts->blocks = cptrace_reader_blocks(trace->reader, &facts->block_count);
     facts->end = end;
     facts->has_index = cptrace_reader_has_index(trace->reader);
+    facts->recovery = cptrace_reader_recovery(trace->reader);
     facts->call_count = end->present ? end->call_count : 0;
     uint64_t end_tick = end->present ? end->end_tick : facts->header->start.ticks;
     for (size_t i = 0; i < trace->event_block_count; ++i) {
