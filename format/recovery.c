@@ -9,75 +9,11 @@
 #include "checkpoint.h"
 #include "error.h"
 #include "frame.h"
+#include "leftover.h"
 #include "os_files.h"
-#include "ring_image.h"
 #include "transcoder.h"
 
-struct cptrace_recovery {
-    char *folder;                /* with its slash, or empty */
-    char *ring_path, *part_path; /* NULL: not there */
-    char *trace_path;
-    struct cptrace_file *ring, *part; /* open while it lives */
-    struct ring_image image;
-    enum cptrace_leftover kind;
-    uint64_t written_bytes;  /* of the spool or part: what counts of them */
-    struct byte_buffer rest; /* what comes after them */
-    bool is_whole;           /* what was written has its end and index */
-    char trouble[240];
-};
-
-/* ---- paths ---- */
-
-static char *joined(const char *folder, const char *name, const char *suffix)
-{
-    const size_t capacity = strlen(folder) + strlen(name) + strlen(suffix) + 1;
-    char *const path = malloc(capacity);
-    if (path)
-        snprintf(path, capacity, "%s%s%s", folder, name, suffix);
-    return path;
-}
-
-static const char *file_name(const char *path)
-{
-    const char *name = path;
-    for (const char *at = path; *at; at++)
-        if (*at == '/' || (CPTRACE_PATHS_HAVE_BACKSLASH && *at == '\\'))
-            name = at + 1;
-    return name;
-}
-
-static char *copy_of(const char *text, size_t length)
-{
-    char *const copy = malloc(length + 1);
-    if (copy) {
-        memcpy(copy, text, length);
-        copy[length] = 0;
-    }
-    return copy;
-}
-
-static bool ends_with(const char *text, const char *suffix)
-{
-    const size_t length = strlen(text), suffix_length = strlen(suffix);
-    return length > suffix_length && strcmp(text + length - suffix_length, suffix) == 0;
-}
-
-static bool is_ring_name(const char *name)
-{
-    return strncmp(name, CPTRACE_RING_FILE_PREFIX, strlen(CPTRACE_RING_FILE_PREFIX)) == 0 && ends_with(name, CPTRACE_RING_FILE_SUFFIX);
-}
-
-static bool is_part_name(const char *name) { return ends_with(name, CPTRACE_PART_SUFFIX); }
-
-bool cptrace_may_be_leftover(const char *path)
-{
-    const char *const name = file_name(path);
-    return is_ring_name(name) || is_part_name(name);
-}
-
 /* ---- what was written: the spool of the ring file, or the part ---- */
-
-static bool is_spooled(const struct cptrace_recovery *recovery) { return recovery->ring && recovery->image.head.spool_bytes > 0; }
 
 static int64_t read_written(const struct cptrace_recovery *recovery, uint64_t offset, void *buffer, size_t capacity)
 {
@@ -85,7 +21,7 @@ static int64_t read_written(const struct cptrace_recovery *recovery, uint64_t of
         return 0;
     if (capacity > recovery->written_bytes - offset)
         capacity = (size_t)(recovery->written_bytes - offset);
-    if (!is_spooled(recovery))
+    if (!leftover_is_spooled(recovery))
         return cptrace_file_read_at(recovery->part, offset, buffer, capacity);
     memcpy(buffer, recovery->image.head.spool + offset, capacity);
     return (int64_t)capacity;
@@ -190,6 +126,12 @@ static struct cptrace_calibration end_point(struct cptrace_calibration point, ui
     return (struct cptrace_calibration){end_tick, point.monotonic_ns + ns, point.utc_ns + ns};
 }
 
+/* What the writer writes goes to memory: nothing else can fail there. */
+static enum cptrace_status of_writer(enum cptrace_status status, struct cptrace_error *error)
+{
+    return status == CPTRACE_IO_ERROR ? cptrace_error_no_memory(error, 0) : status;
+}
+
 static enum cptrace_status write_end(const struct cptrace_recovery *recovery, struct cptrace_writer *writer, struct cptrace_calibration end,
                                      struct cptrace_error *error)
 {
@@ -199,7 +141,7 @@ static enum cptrace_status write_end(const struct cptrace_recovery *recovery, st
         {text("warning"), text(warning)},
         {text("warning"), text(recovery->trouble)},
     };
-    return cptrace_writer_finish(writer, end, pairs, recovery->trouble[0] ? 3 : 2, error);
+    return of_writer(cptrace_writer_finish(writer, end, pairs, recovery->trouble[0] ? 3 : 2, error), error);
 }
 
 /* Takes what the rings hold, and ends the trace. */
@@ -216,7 +158,7 @@ static enum cptrace_status write_rest(struct cptrace_recovery *recovery, struct 
     if (status == CPTRACE_CORRUPT)
         snprintf(recovery->trouble, sizeof recovery->trouble, "a ring holds a slot that makes no sense: what comes after it is lost");
     else if (status != CPTRACE_OK)
-        return cptrace_error_set(error, status, 0, "rings: %s", cptrace_status_name(status));
+        return of_writer(cptrace_error_set(error, status, 0, "rings: %s", cptrace_status_name(status)), error);
     cptrace_transcoder_finish(transcoder, cptrace_writer_last_tick(writer));
     return write_end(recovery, writer, end_point(cptrace_writer_last_point(writer), cptrace_writer_last_tick(writer), header), error);
 }
@@ -300,158 +242,23 @@ enum cptrace_status cptrace_recovery_end_cut(struct cptrace_recovery *recovery, 
     return status;
 }
 
-/* ---- finding the files ---- */
-
-static enum cptrace_status no_memory_unless(const void *pointer, struct cptrace_error *error)
-{
-    return pointer ? CPTRACE_OK : cptrace_error_no_memory(error, 0);
-}
-
-/* The file id of a trace; 0: it is none, or cannot be read. */
-static uint32_t file_id_of(const struct cptrace_file *file)
-{
-    uint8_t header[HEADER_BYTES];
-    size_t done = 0;
-    while (done < sizeof header) {
-        const int64_t count = cptrace_file_read_at(file, done, header + done, sizeof header - done);
-        if (count <= 0)
-            return 0;
-        done += (size_t)count;
-    }
-    return load_u32(header) == MAGIC_HEADER && memcmp(header + 8, SIGNATURE, SIGNATURE_BYTES) == 0 ? load_u32(header + 20) : 0;
-}
-
-static bool is_saved(const struct cptrace_recovery *recovery)
-{
-    int error_number;
-    struct cptrace_file *const file = cptrace_file_open(recovery->trace_path, &error_number);
-    const bool is = file && file_id_of(file) == recovery->image.head.file_id;
-    cptrace_file_close(file);
-    return is;
-}
-
-/* The part that goes with a ring file: it has its file id; or no header yet, when the spool was just being copied into it. */
-static bool is_part_of(const struct cptrace_file *part, const struct cptrace_ring_file *head)
-{
-    return file_id_of(part) == (cptrace_file_size(part) < HEADER_BYTES && head->spool_bytes > 0 ? 0 : head->file_id);
-}
-
-static bool look_at_ring(void *context, const char *name)
-{
-    struct cptrace_recovery *const recovery = context;
-    int error_number;
-    if (!is_ring_name(name))
-        return true;
-    char *const path = joined(recovery->folder, name, "");
-    struct cptrace_file *const file = path ? cptrace_file_open(path, &error_number) : NULL;
-    struct ring_image image = {0};
-    const bool found = file && cptrace_ring_image_read_head(file, &image, NULL) == CPTRACE_OK &&
-                       image.head.state == CPTRACE_RING_FILE_RECORDING && is_part_of(recovery->part, &image.head) &&
-                       (file_id_of(recovery->part) || strcmp(file_name(recovery->trace_path), image.head.trace_name) == 0);
-    if (found) {
-        recovery->ring_path = path;
-        recovery->ring = file;
-        recovery->image = image;
-        return false;
-    }
-    cptrace_file_close(file);
-    free(path);
-    return true;
-}
-
-/* A part: its ring file is the one with its file id. */
-static enum cptrace_status open_part(struct cptrace_recovery *recovery, const char *path, struct cptrace_error *error)
-{
-    int error_number;
-    recovery->part = cptrace_file_open(path, &error_number);
-    if (!recovery->part)
-        return cptrace_error_system(error, 0, "open", error_number);
-    recovery->part_path = copy_of(path, strlen(path));
-    recovery->trace_path = copy_of(path, strlen(path) - strlen(CPTRACE_PART_SUFFIX));
-    if (!recovery->part_path || !recovery->trace_path)
-        return cptrace_error_no_memory(error, 0);
-    cptrace_folder_visit(recovery->folder[0] ? recovery->folder : ".", look_at_ring, recovery); /* without it: a cut trace */
-    return CPTRACE_OK;
-}
-
-static enum cptrace_status open_ring(struct cptrace_recovery *recovery, const char *path, struct cptrace_error *error)
-{
-    int error_number;
-    recovery->ring = cptrace_file_open(path, &error_number);
-    if (!recovery->ring)
-        return cptrace_error_system(error, 0, "open", error_number);
-    recovery->ring_path = copy_of(path, strlen(path));
-    if (!recovery->ring_path)
-        return cptrace_error_no_memory(error, 0);
-    const enum cptrace_status status = cptrace_ring_image_read_head(recovery->ring, &recovery->image, error);
-    if (status != CPTRACE_OK || recovery->image.head.state != CPTRACE_RING_FILE_RECORDING)
-        return status;
-    const char *const name = recovery->image.head.trace_name;
-    recovery->trace_path = joined(recovery->folder, name, "");
-    recovery->part_path = joined(recovery->folder, name, CPTRACE_PART_SUFFIX);
-    if (!recovery->trace_path || !recovery->part_path)
-        return cptrace_error_no_memory(error, 0);
-    int part_error;
-    recovery->part = cptrace_file_open(recovery->part_path, &part_error);
-    if (recovery->part && is_part_of(recovery->part, &recovery->image.head))
-        return CPTRACE_OK;
-    cptrace_file_close(recovery->part);
-    recovery->part = NULL;
-    free(recovery->part_path);
-    recovery->part_path = NULL;
-    return CPTRACE_OK;
-}
-
-static enum cptrace_leftover kind_of(const struct cptrace_recovery *recovery)
-{
-    if (!recovery->ring)
-        return CPTRACE_LEFTOVER_CUT;
-    if (cptrace_file_is_owned(recovery->ring, recovery->image.head.process_id))
-        return CPTRACE_LEFTOVER_LIVE;
-    if (recovery->image.head.state != CPTRACE_RING_FILE_RECORDING)
-        return CPTRACE_LEFTOVER_IDLE;
-    if (!recovery->part && !is_spooled(recovery) && is_saved(recovery))
-        return CPTRACE_LEFTOVER_IDLE;
-    return CPTRACE_LEFTOVER_RUN;
-}
-
-static enum cptrace_status measure_written(struct cptrace_recovery *recovery, struct cptrace_error *error)
-{
-    if (is_spooled(recovery)) {
-        recovery->written_bytes = recovery->image.head.spool_bytes;
-        return CPTRACE_OK;
-    }
-    if (!recovery->part) {
-        if (recovery->kind == CPTRACE_LEFTOVER_RUN)
-            return cptrace_error_set(error, CPTRACE_CORRUPT, 0, "ring file: the trace that it belongs to is not there (%s%s)",
-                                     recovery->image.head.trace_name, CPTRACE_PART_SUFFIX);
-        return CPTRACE_OK;
-    }
-    const int64_t bytes = cptrace_file_size(recovery->part);
-    if (bytes < 0)
-        return cptrace_error_system(error, 0, "size", (int)-bytes);
-    recovery->written_bytes = (uint64_t)bytes;
-    return CPTRACE_OK;
-}
-
 /* Whether what was written is a whole trace: its process died between the last byte and the new name. */
-static bool is_whole(const struct cptrace_recovery *recovery)
+static enum cptrace_status look_whether_whole(struct cptrace_recovery *recovery, struct cptrace_error *error)
 {
     struct scan_source source = {recovery, 0};
     struct cptrace_reader *scan = NULL;
-    const bool whole = scan_written(&source, &scan, NULL, NULL) == CPTRACE_OK && cptrace_reader_has_index(scan) && scan->end.present;
+    const enum cptrace_status status = scan_written(&source, &scan, NULL, error);
+    recovery->is_whole = status == CPTRACE_OK && cptrace_reader_has_index(scan) && scan->end.present;
     cptrace_reader_close(scan);
-    return whole;
+    return status == CPTRACE_NO_MEMORY || status == CPTRACE_IO_ERROR ? status : CPTRACE_OK;
 }
 
 static enum cptrace_status assemble(struct cptrace_recovery *recovery, struct cptrace_error *error)
 {
-    recovery->kind = kind_of(recovery);
-    enum cptrace_status status = measure_written(recovery, error);
-    if (status != CPTRACE_OK || recovery->kind == CPTRACE_LEFTOVER_IDLE)
-        return status;
-    recovery->is_whole = is_whole(recovery);
-    if (recovery->is_whole || recovery->kind != CPTRACE_LEFTOVER_RUN)
+    if (recovery->kind == CPTRACE_LEFTOVER_IDLE)
+        return CPTRACE_OK;
+    enum cptrace_status status = look_whether_whole(recovery, error);
+    if (status != CPTRACE_OK || recovery->is_whole || recovery->kind != CPTRACE_LEFTOVER_RUN)
         return status;
     struct cptrace_error reason = {0};
     status = cptrace_ring_image_read_regions(recovery->ring, &recovery->image, &reason);
@@ -469,17 +276,12 @@ static enum cptrace_status assemble(struct cptrace_recovery *recovery, struct cp
 enum cptrace_status cptrace_recovery_open(const char *path, struct cptrace_recovery **result, struct cptrace_error *error)
 {
     *result = NULL;
-    const char *const name = file_name(path);
     if (!cptrace_may_be_leftover(path))
         return cptrace_error_set(error, CPTRACE_NOT_A_TRACE, 0, "name: neither that of a ring file nor of a part");
     struct cptrace_recovery *const recovery = calloc(1, sizeof *recovery);
-    enum cptrace_status status = no_memory_unless(recovery, error);
-    if (status == CPTRACE_OK) {
-        recovery->folder = copy_of(path, (size_t)(name - path));
-        status = no_memory_unless(recovery->folder, error);
-    }
-    if (status == CPTRACE_OK)
-        status = is_ring_name(name) ? open_ring(recovery, path, error) : open_part(recovery, path, error);
+    if (!recovery)
+        return cptrace_error_no_memory(error, 0);
+    enum cptrace_status status = cptrace_leftover_find(recovery, path, error);
     if (status == CPTRACE_OK)
         status = assemble(recovery, error);
     if (status == CPTRACE_OK)
@@ -493,14 +295,8 @@ void cptrace_recovery_close(struct cptrace_recovery *recovery)
 {
     if (!recovery)
         return;
-    cptrace_ring_image_free(&recovery->image);
+    cptrace_leftover_close(recovery);
     cptrace_buffer_free(&recovery->rest);
-    cptrace_file_close(recovery->ring);
-    cptrace_file_close(recovery->part);
-    free(recovery->folder);
-    free(recovery->ring_path);
-    free(recovery->part_path);
-    free(recovery->trace_path);
     free(recovery);
 }
 
@@ -522,39 +318,3 @@ const char *cptrace_recovery_ring_path(const struct cptrace_recovery *recovery) 
 const char *cptrace_recovery_trouble(const struct cptrace_recovery *recovery) { return recovery->trouble[0] ? recovery->trouble : NULL; }
 
 bool cptrace_recovery_claim(struct cptrace_recovery *recovery) { return !recovery->ring || cptrace_file_claim(recovery->ring); }
-
-/* ---- folders ---- */
-
-struct leftovers_walk {
-    const char *folder;
-    bool (*visit)(void *context, const char *path);
-    void *context;
-    bool wants_parts;
-    bool no_memory;
-};
-
-static bool walk_entry(void *context, const char *name)
-{
-    struct leftovers_walk *const walk = context;
-    if (!(walk->wants_parts ? is_part_name(name) : is_ring_name(name)))
-        return true;
-    const size_t length = strlen(walk->folder);
-    char *const path = joined(walk->folder, length && walk->folder[length - 1] != '/' ? "/" : "", name);
-    walk->no_memory = !path;
-    const bool more = path && walk->visit(walk->context, path);
-    free(path);
-    return more;
-}
-
-enum cptrace_status cptrace_leftovers_visit(const char *folder, bool (*visit)(void *context, const char *path), void *context,
-                                            struct cptrace_error *error)
-{
-    struct leftovers_walk walk = {.folder = folder, .visit = visit, .context = context};
-    int error_number = cptrace_folder_visit(folder, walk_entry, &walk);
-    walk.wants_parts = true;
-    if (error_number == 0 && !walk.no_memory)
-        error_number = cptrace_folder_visit(folder, walk_entry, &walk);
-    if (walk.no_memory)
-        return cptrace_error_no_memory(error, 0);
-    return error_number ? cptrace_error_system(error, 0, "read the folder", error_number) : CPTRACE_OK;
-}

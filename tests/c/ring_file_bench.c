@@ -23,7 +23,7 @@ void remove_folder(struct left_files *files)
     cr_assert_eq(rmdir(files->folder), 0, "something else is in %s", files->folder);
 }
 
-void write_file(const char *path, const void *bytes, size_t length)
+void write_bytes(const char *path, const void *bytes, size_t length)
 {
     FILE *const file = fopen(path, "wb");
     cr_assert(file);
@@ -31,7 +31,7 @@ void write_file(const char *path, const void *bytes, size_t length)
     cr_assert_eq(fclose(file), 0);
 }
 
-uint8_t *read_file(const char *path, size_t *length)
+uint8_t *read_bytes(const char *path, size_t *length)
 {
     FILE *const file = fopen(path, "rb");
     cr_assert(file);
@@ -81,7 +81,7 @@ void leave_run(const struct left_files *files, const struct left_run *run)
         memcpy(head->spool, run->trace->bytes, run->written_bytes);
         head->spool_bytes = run->written_bytes;
     } else {
-        write_file(files->part_path, run->trace->bytes, run->written_bytes);
+        write_bytes(files->part_path, run->trace->bytes, run->written_bytes);
     }
     if (run->checkpoint)
         head->checkpoint_offset = CPTRACE_RING_FILE_HEAD_BYTES;

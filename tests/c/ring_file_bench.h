@@ -29,7 +29,7 @@ struct left_run {
 };
 
 void leave_run(const struct left_files *files, const struct left_run *run);
-void write_file(const char *path, const void *bytes, size_t length);
-uint8_t *read_file(const char *path, size_t *length); /* freed by the caller */
+void write_bytes(const char *path, const void *bytes, size_t length);
+uint8_t *read_bytes(const char *path, size_t *length); /* freed by the caller */
 
 #endif

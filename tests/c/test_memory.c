@@ -3,7 +3,9 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
+#include "cptrace/recovery.h"
 #include "ring_bench.h"
+#include "ring_file_bench.h"
 
 static long allocations_left = -1; /* negative: none fails */
 
@@ -158,5 +160,54 @@ Test(memory, every_allocation_of_the_transcoder_fails)
     }
     cr_expect_eq(status, CPTRACE_OK);
     cr_expect_gt(n, 20);
+    free(bench.ring);
+}
+
+/* Drains, checkpoints and leaves the run. */
+static void leave(struct ring_bench *bench, const struct left_files *files)
+{
+    struct memory_file file = {.appends_left = -1};
+    const struct cptrace_writer_options options = {.file_id = 1, .ns_per_tick_q32 = 1};
+    const struct cptrace_transcoder_options filters = {.min_call_ticks = 1000000};
+    struct cptrace_writer *const writer = cptrace_writer_create((struct cptrace_sink){append, &file}, &options, NULL);
+    struct cptrace_transcoder *const transcoder = cptrace_transcoder_create(writer, &filters);
+    uint64_t consumed;
+    const uint8_t *checkpoint;
+    struct left_run left = {.trace = &file, .rings = &bench->ring, .ring_count = 1, .options = filters};
+    cr_assert_eq(cptrace_transcoder_consume_all(transcoder, &bench->ring, 1, &consumed), CPTRACE_OK);
+    cr_assert_eq(cptrace_writer_flush(writer, NULL), CPTRACE_OK);
+    cr_assert_eq(cptrace_transcoder_checkpoint(transcoder, &checkpoint, &left.checkpoint_bytes), CPTRACE_OK);
+    left.checkpoint = checkpoint;
+    left.written_bytes = left.begun_bytes = file.length;
+    cptrace_ring_release(bench->ring, consumed);
+    fill_ring(bench);
+    leave_run(files, &left);
+    cptrace_transcoder_free(transcoder);
+    cptrace_writer_free(writer);
+    memory_file_free(&file);
+}
+
+Test(memory, every_allocation_of_a_recovery_fails)
+{
+    struct ring_bench bench = {.ring = make_ring(0, 8192), .tick = 2000};
+    struct left_files files;
+    fill_ring(&bench);
+    make_folder(&files);
+    leave(&bench, &files);
+    enum cptrace_status status = CPTRACE_NO_MEMORY;
+    struct cptrace_error error;
+    long n = 0;
+    for (; status == CPTRACE_NO_MEMORY; n++) {
+        struct cptrace_recovery *recovery;
+        error = (struct cptrace_error){0};
+        allocations_left = n;
+        status = cptrace_recovery_open(files.part_path, &recovery, &error);
+        allocations_left = -1;
+        cr_assert(status != CPTRACE_OK || cptrace_recovery_kind(recovery) == CPTRACE_LEFTOVER_RUN);
+        cptrace_recovery_close(recovery);
+    }
+    cr_expect_eq(status, CPTRACE_OK, "allocation %ld: %s: %s", n, cptrace_status_name(status), error.message);
+    cr_expect_gt(n, 40);
+    remove_folder(&files);
     free(bench.ring);
 }

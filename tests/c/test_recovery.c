@@ -451,7 +451,7 @@ Test(recovery, hostile_ring_files)
     const struct left_run left = left_of(&run, false);
     leave_run(&files, &left);
     size_t length;
-    uint8_t *const bytes = read_file(files.ring_path, &length), *const changed = malloc(length);
+    uint8_t *const bytes = read_bytes(files.ring_path, &length), *const changed = malloc(length);
     uint8_t *const checkpoint = changed + CPTRACE_RING_FILE_HEAD_BYTES + CPTRACE_RING_HEADER_BYTES;
     uint64_t state = 3;
     for (int round = 0; round < 3000; round++) {
@@ -467,7 +467,7 @@ Test(recovery, hostile_ring_files)
         }
         const uint32_t crc = cptrace_crc32(0, checkpoint, run.checkpoint_bytes - 4);
         store_u32(checkpoint + run.checkpoint_bytes - 4, crc);
-        write_file(files.ring_path, changed, length);
+        write_bytes(files.ring_path, changed, length);
         open_and_read(files.ring_path);
     }
     free(changed);
@@ -485,9 +485,9 @@ Test(recovery, ring_files_that_end_anywhere)
     const struct left_run left = left_of(&run, false);
     leave_run(&files, &left);
     size_t length;
-    uint8_t *const bytes = read_file(files.ring_path, &length);
+    uint8_t *const bytes = read_bytes(files.ring_path, &length);
     for (size_t cut = 0; cut < length; cut += 997) {
-        write_file(files.ring_path, bytes, cut);
+        write_bytes(files.ring_path, bytes, cut);
         open_and_read(files.ring_path);
     }
     free(bytes);

@@ -143,8 +143,8 @@ def test_os_exit_within_runs(record):
     assert left(run) == []
 
 
-def test_os_exit_without_c_calls(record):
-    """From 3.12 on nobody tells of os._exit then: what was recorded stays in the ring, as when the process is killed."""
+def test_os_exit_without_c_calls(record, command):
+    """From 3.12 on nobody tells of os._exit then: what was recorded is in the ring file, as when the process is killed."""
     run = record(
         RINGS
         + """
@@ -162,6 +162,9 @@ def test_os_exit_without_c_calls(record):
         assert read_info(run.trace_of("no_c"))["end"]["outcome"] == "os._exit" and left(run) == []
     else:
         assert run.traces == [] and len(left(run)) == 1
+        assert command("cptrace", "recover", run.folder / ".profile").returncode == 0
+        assert read_info(run.trace_of("no_c"))["end"]["outcome"] == "killed" and left(run) == []
+    assert len(run.tree_of("no_c").named("leaf")) == len(run.tree_of("no_c").named("ends")) == 1
 
 
 def test_workers_that_end_by_os_exit_leave_nothing(record):

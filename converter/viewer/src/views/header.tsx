@@ -12,6 +12,7 @@ export function Header({ report, page }: ViewProps) {
       <time class="meta" dateTime={run.startUtc}>{run.startUtc.replace('T', ' ').replace(/(:\d\d)?(\.\d+)?Z$/, ' UTC')}</time>
       <span class="meta" title={`${run.implementation} ${run.python}\n${run.os}`}>Python {visibleText(run.python)}</span>
       {run.outcome === 'raised' && <span class="meta outcome">ended by an exception</span>}
+      {run.outcome === 'killed' && <span class="meta outcome">its process was killed</span>}
       <Search report={report} page={page} />
       <button type="button" class="icon" title="Light or dark (D)" aria-label="Light or dark" onClick={() => toggleTheme(report)}>◐</button>
       <button
