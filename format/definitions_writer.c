@@ -85,7 +85,8 @@ static bool grow_slots(struct definitions_writer *definitions)
     definitions->slots = slots;
     definitions->slot_count *= 2;
     for (uint32_t number = 1; number < string_count; number++)
-        *find_slot(definitions, interned(definitions, number)) = number + 1;
+        if (definitions->strings[number].length) /* what was lost has none */
+            *find_slot(definitions, interned(definitions, number)) = number + 1;
     return true;
 }
 

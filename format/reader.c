@@ -119,6 +119,8 @@ static enum cptrace_status check_order(const struct cptrace_reader *reader, cons
     if (block->sequence < reader->next_sequence)
         return cptrace_error_set(error, CPTRACE_CORRUPT, block->offset, "sequence: expected %u, found %u, a block repeated or out of order",
                                  reader->next_sequence, block->sequence);
+    if (block->sequence == UINT32_MAX) /* the next one would be 0 again */
+        return cptrace_error_set(error, CPTRACE_CORRUPT, block->offset, "sequence: more than any file has");
     return CPTRACE_OK;
 }
 

@@ -76,6 +76,8 @@ static enum cptrace_status scan_written(struct scan_source *source, struct cptra
                                         struct cptrace_error *error)
 {
     enum cptrace_status status = cptrace_reader_open_source((struct cptrace_source){read_scan, source}, scan, error);
+    if (status != CPTRACE_OK)
+        return status;
     struct cptrace_block block;
     while (status == CPTRACE_OK) {
         status = cptrace_reader_next(*scan, &block, error);

@@ -11,10 +11,19 @@ static void require(int condition)
         abort();
 }
 
+/* Every byte, so that a sanitizer sees what points nowhere. */
+static int touch(struct cptrace_string text)
+{
+    int sum = 0;
+    for (uint32_t i = 0; i < text.length; i++)
+        sum |= (unsigned char)text.bytes[i];
+    return sum;
+}
+
 static void check_promises(const struct cptrace_events *events)
 {
     uint64_t tick = events->first_tick;
-    size_t depth = events->open_count, starts = 0;
+    size_t depth = events->open_count, starts = 0, annotations = 0;
     for (size_t i = 0; i < events->event_count; i++) {
         const struct cptrace_event *const event = &events->events[i];
         require(event->tick >= tick && event->tick <= events->last_tick);
@@ -35,11 +44,19 @@ static void check_promises(const struct cptrace_events *events)
         case CPTRACE_OP_THROW:
             require(depth > 0);
             break;
+        case CPTRACE_ANNOTATION_CPU:
+        case CPTRACE_ANNOTATION_MARK:
+        case CPTRACE_ANNOTATION_COUNTER:
+        case CPTRACE_ANNOTATION_ARGUMENTS:
+        case CPTRACE_ANNOTATION_OMITTED:
+            require(event->value == annotations++);
+            require(touch(events->annotations[event->value].text) >= 0);
+            break;
         default:
             require(event->op <= CPTRACE_OP_SUSPEND && depth-- > 0);
         }
     }
-    require(starts == events->start_count);
+    require(starts == events->start_count && annotations == events->annotation_count);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

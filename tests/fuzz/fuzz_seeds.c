@@ -1,8 +1,9 @@
-/* fuzz_seeds FOLDER: writes FOLDER/reader/ and FOLDER/events/ (both must exist). */
+/* fuzz_seeds FOLDER: writes FOLDER/reader/ (for fuzz_page too), FOLDER/events/ and FOLDER/recovery/ (all must exist). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cptrace/ring.h"
 #include "memory_file.h"
 #include "spec_example.h"
 
@@ -71,6 +72,119 @@ static void save_seeds(const char *folder, int number, struct memory_file *file)
     memory_file_free(file);
 }
 
+/* ---- what a killed run left ---- */
+
+struct run {
+    struct memory_file file;
+    struct cptrace_writer *writer;
+    struct cptrace_transcoder *transcoder;
+    struct cptrace_ring *ring;
+    uint64_t tick;
+};
+
+enum { RING_CAPACITY = 128 };
+
+static void put(struct run *run, uint64_t first, uint64_t second)
+{
+    const uint64_t head = atomic_load(&run->ring->head);
+    cptrace_ring_slots(run->ring)[head % RING_CAPACITY] = (struct cptrace_ring_slot){first, second};
+    atomic_store(&run->ring->head, head + 1);
+}
+
+static void put_event(struct run *run, enum cptrace_ring_op op, uint64_t operand) { put(run, ++run->tick, operand << 8 | op); }
+
+static void put_frame(struct run *run, enum cptrace_ring_op op, uint64_t operand, uint64_t address)
+{
+    put_event(run, op, operand);
+    put(run, address, 0);
+}
+
+static void define(struct run *run, uint32_t number, enum cptrace_ring_op op, uint8_t flags)
+{
+    struct cptrace_ring_function fixed = {
+        .number = number, .line = 7, .category = CPTRACE_CATEGORY_USER, .flags = flags, .qualified_name_bytes = 8, .path_bytes = 4};
+    uint64_t words[(sizeof fixed + 16) / 8 + 2] = {0};
+    memcpy(words, &fixed, sizeof fixed);
+    memcpy((char *)words + sizeof fixed, "functiona.py", 12);
+    const size_t length = sizeof fixed + 12;
+    put_event(run, op, length);
+    for (size_t done = 0; done < length; done += 16)
+        put(run, words[done / 8], words[done / 8 + 1]);
+}
+
+static void put_some(struct run *run)
+{
+    put_event(run, CPTRACE_RING_CALL, 0);
+    put_event(run, CPTRACE_RING_CALL, 1);
+    put_frame(run, CPTRACE_RING_TASK, 0, 0x7000);
+    put_frame(run, CPTRACE_RING_START, 2, 0x7000);
+    put_event(run, CPTRACE_RING_SPAN_BEGIN, 3);
+    put_event(run, CPTRACE_RING_SUSPEND, 2);
+    put_frame(run, CPTRACE_RING_CPU, 900, 3);
+    put_event(run, CPTRACE_RING_RETURN, 1);
+    put_frame(run, CPTRACE_RING_RESUME, 2, 0x7000);
+    put_event(run, CPTRACE_RING_SPAN_END, 3);
+    put_event(run, CPTRACE_RING_UNWIND, 2);
+    put_frame(run, CPTRACE_RING_START, 2, 0x7100);
+    put_event(run, CPTRACE_RING_SUSPEND, 2);
+}
+
+static size_t put_u16(uint8_t *to, size_t value)
+{
+    to[0] = (uint8_t)value;
+    to[1] = (uint8_t)(value >> 8);
+    return 2;
+}
+
+static void save_killed_run(const char *folder, int number, bool with_checkpoint, struct cptrace_transcoder_options options)
+{
+    struct run run = {.tick = 2000, .ring = calloc(1, CPTRACE_RING_HEADER_BYTES + RING_CAPACITY * sizeof(struct cptrace_ring_slot))};
+    run.writer = memory_writer(&run.file, 0);
+    cptrace_writer_info(run.writer, NULL, 0);
+    run.transcoder = cptrace_transcoder_create(run.writer, &options);
+    run.ring->capacity_slots = RING_CAPACITY;
+    size_t begun_bytes = run.file.length;
+    define(&run, 0, CPTRACE_RING_DEFINE, 0);
+    define(&run, 1, options.max_depth ? CPTRACE_RING_DEFINE_OMITTED : CPTRACE_RING_DEFINE, 0);
+    define(&run, 2, CPTRACE_RING_DEFINE, CPTRACE_FUNCTION_COROUTINE);
+    define(&run, 3, CPTRACE_RING_DEFINE, CPTRACE_FUNCTION_SPAN);
+    put_some(&run);
+    const uint8_t *checkpoint = NULL;
+    size_t checkpoint_bytes = 0;
+    uint64_t consumed;
+    if (with_checkpoint) {
+        cptrace_transcoder_consume(run.transcoder, run.ring, &consumed);
+        cptrace_writer_flush(run.writer, NULL);
+        cptrace_transcoder_checkpoint(run.transcoder, &checkpoint, &checkpoint_bytes);
+        cptrace_ring_release(run.ring, consumed);
+        put_some(&run);
+    }
+    uint8_t *const input = malloc(run.file.length + checkpoint_bytes + RING_CAPACITY * 16 + 4096);
+    size_t length = 0;
+    input[length++] = (uint8_t)(1 | (with_checkpoint ? 2 : 0));
+    length += put_u16(input + length, begun_bytes);
+    input[length++] = (uint8_t)options.max_depth;
+    length += put_u16(input + length, options.min_call_ticks);
+    if (with_checkpoint) {
+        length += put_u16(input + length, checkpoint_bytes - 4);
+        memcpy(input + length, checkpoint, checkpoint_bytes - 4);
+        length += checkpoint_bytes - 4;
+    }
+    input[length++] = 1; /* ring */
+    input[length++] = 0; /* its lane */
+    input[length++] = 7; /* log2 of its capacity */
+    length += put_u16(input + length, run.ring->head);
+    memcpy(input + length, cptrace_ring_slots(run.ring), RING_CAPACITY * 16);
+    length += RING_CAPACITY * 16;
+    length += put_piece(input + length, run.file.bytes, run.file.length, 0);
+    save(folder, "recovery", number, input, length);
+    free(input);
+    cptrace_transcoder_free(run.transcoder);
+    cptrace_writer_free(run.writer);
+    memory_file_free(&run.file);
+    free(run.ring);
+}
+
 int main(int argc, char **argv)
 {
     struct memory_file file;
@@ -82,5 +196,8 @@ int main(int argc, char **argv)
     save_seeds(argv[1], 1, &file);
     write_small(&file, 20);
     save_seeds(argv[1], 2, &file);
+    save_killed_run(argv[1], 0, false, (struct cptrace_transcoder_options){0});
+    save_killed_run(argv[1], 1, true, (struct cptrace_transcoder_options){0});
+    save_killed_run(argv[1], 2, true, (struct cptrace_transcoder_options){.max_depth = 3, .min_call_ticks = 6});
     return 0;
 }
