@@ -12,6 +12,7 @@ from . import _classification as _classification  # configures the recorder
 from . import _recorder
 from ._options import Options
 from ._settings import Settings
+from ._signature import with_parameters_of
 
 __all__ = ["block", "profile"]
 
@@ -126,7 +127,15 @@ def _wrap_function(function, passes_over, settings):
         with _Run(settings, _CALL, True):
             return function(*args, **kwargs)
 
-    return wrapper
+    source = """
+def NAME(PARAMETERS):
+    if $passes_over():
+        return $function(ARGUMENTS)
+    with $Run($settings, $CALL, True):
+        return $function(ARGUMENTS)
+"""
+    values = {"function": function, "passes_over": passes_over, "settings": settings, "Run": _Run, "CALL": _CALL}
+    return with_parameters_of(function, wrapper, source, values)
 
 
 def _wrap_coroutine_function(function, passes_over, settings):
@@ -136,7 +145,15 @@ def _wrap_coroutine_function(function, passes_over, settings):
         with _Run(settings, _DRIVEN, True) as run:
             return await run.drive(function(*args, **kwargs))
 
-    return wrapper
+    source = """
+async def NAME(PARAMETERS):
+    if $passes_over():
+        return await $function(ARGUMENTS)
+    with $Run($settings, $DRIVEN, True) as $run:
+        return await $run.drive($function(ARGUMENTS))
+"""
+    values = {"function": function, "passes_over": passes_over, "settings": settings, "Run": _Run, "DRIVEN": _DRIVEN}
+    return with_parameters_of(function, wrapper, source, values)
 
 
 def _wrap_generator_function(function, passes_over, settings):
