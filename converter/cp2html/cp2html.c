@@ -9,6 +9,7 @@
 #include "cli/output_file.h"
 #include "cli/progress_bar.h"
 #include "cli/trace_argument.h"
+#include "cptrace/ring_file.h"
 #include "page/html_page.h"
 #include "platform/platform.h"
 
@@ -102,20 +103,29 @@ static bool apply_option(struct request *request, int option, const char *value)
     }
 }
 
-/* "run.cptrace" → "run.html"; what has another ending gets one more. */
+/* The length without an ending that is there. */
+static size_t without_ending(const char *path, size_t length, const char *ending)
+{
+    const size_t ending_length = strlen(ending);
+    return length > ending_length && memcmp(path + length - ending_length, ending, ending_length) == 0 ? length - ending_length : length;
+}
+
+/* "run.cptrace" → "run.html", "run.cptrace.part" too; what has another ending gets one more. The page of a ring file is not hidden. */
 static char *default_output(const char *trace_path)
 {
-    static const char ending[] = ".cptrace";
     if (strcmp(trace_path, "-") == 0)
         return strdup("-");
     size_t stem = strlen(trace_path);
-    if (stem > sizeof ending - 1 && strcmp(trace_path + stem - (sizeof ending - 1), ending) == 0)
-        stem -= sizeof ending - 1;
+    stem = without_ending(trace_path, without_ending(trace_path, stem, CPTRACE_PART_SUFFIX), ".cptrace");
+    stem = without_ending(trace_path, stem, CPTRACE_RING_FILE_SUFFIX);
     char *path = malloc(stem + sizeof ".html");
-    if (path) {
-        memcpy(path, trace_path, stem);
-        memcpy(path + stem, ".html", sizeof ".html");
-    }
+    if (!path)
+        return NULL;
+    memcpy(path, trace_path, stem);
+    memcpy(path + stem, ".html", sizeof ".html");
+    char *hidden = strstr(path, CPTRACE_RING_FILE_PREFIX);
+    if (hidden && !strchr(hidden, '/'))
+        memmove(hidden, hidden + 1, strlen(hidden));
     return path;
 }
 
