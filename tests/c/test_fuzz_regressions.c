@@ -1,0 +1,92 @@
+/* Inputs that the fuzzers found, made by hand: each with what went wrong. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zstd.h>
+
+#include "bytes.h"
+#include "cptrace/recovery.h"
+#include "frame.h"
+#include "ring_file_bench.h"
+
+/* Appends a block of this content, with what is right around it. */
+static void append_block(struct memory_file *file, uint8_t kind, uint32_t sequence, const void *body, size_t body_bytes)
+{
+    uint8_t content[256] = {kind};
+    store_u32(store_u32(content + 4, 0xC0FFEE01), sequence);
+    memcpy(content + BLOCK_HEADER_BYTES, body, body_bytes);
+    uint8_t frame[512];
+    ZSTD_CCtx *const compressor = ZSTD_createCCtx();
+    ZSTD_CCtx_setParameter(compressor, ZSTD_c_checksumFlag, 1);
+    const size_t length = ZSTD_compress2(compressor, frame, sizeof frame, content, BLOCK_HEADER_BYTES + body_bytes);
+    ZSTD_freeCCtx(compressor);
+    cr_assert_eq(memory_sink(file).append(file, frame, length), 0);
+}
+
+/* A header, and nothing behind it. */
+static void write_header(struct memory_file *file)
+{
+    struct cptrace_writer *const writer = memory_writer(file, 0);
+    cptrace_writer_free(writer);
+    cr_assert_eq(file->length, HEADER_BYTES);
+}
+
+/* The sequence came round, so that a second info block was taken, and the pairs of the first one leaked. */
+Test(fuzz_regressions, the_highest_sequence)
+{
+    struct memory_file file;
+    write_header(&file);
+    append_block(&file, CPTRACE_BLOCK_INFO, 0, "\1\1a\1b", 5);
+    append_block(&file, 99, UINT32_MAX, "", 0);
+    append_block(&file, CPTRACE_BLOCK_INFO, 0, "\1\1a\1b", 5);
+    const struct reading reading = read_everything(&file);
+    cr_expect_eq(reading.final_status, CPTRACE_TRUNCATED);
+    cr_expect_eq(reading.damage_count, 2);
+    cr_expect_eq(reading.info_count, 1);
+    memory_file_free(&file);
+}
+
+static enum cptrace_status recover(struct memory_file *file, uint64_t begun_bytes, char *trouble, size_t capacity)
+{
+    struct left_files files;
+    make_folder(&files);
+    leave_run(&files, &(struct left_run){.trace = file, .written_bytes = file->length, .begun_bytes = begun_bytes, .spooled = true});
+    struct cptrace_recovery *recovery;
+    const enum cptrace_status status = cptrace_recovery_open(files.ring_path, &recovery, NULL);
+    trouble[0] = 0;
+    if (status == CPTRACE_OK) {
+        if (cptrace_recovery_trouble(recovery))
+            strncpy(trouble, cptrace_recovery_trouble(recovery), capacity - 1);
+        cptrace_recovery_end_cut(recovery, NULL);
+    }
+    cptrace_recovery_close(recovery);
+    remove_folder(&files);
+    return status;
+}
+
+/* A trace that is cut inside its header was taken for one that has been read. */
+Test(fuzz_regressions, a_spool_that_ends_in_its_header)
+{
+    struct memory_file file;
+    char trouble[300] = "";
+    write_header(&file);
+    file.length = HEADER_BYTES - 30;
+    cr_expect_eq(recover(&file, HEADER_BYTES - 30, trouble, sizeof trouble), CPTRACE_OK);
+    cr_expect_neq(trouble[0], 0);
+    memory_file_free(&file);
+}
+
+/* Strings that are all empty have no memory to point to. */
+Test(fuzz_regressions, definitions_of_empty_strings)
+{
+    struct memory_file file;
+    char trouble[300] = "";
+    write_header(&file);
+    append_block(&file, CPTRACE_BLOCK_INFO, 0, "\0", 1);
+    uint8_t body[128] = {1, 100}; /* strings from number 1: 100, of no bytes; then four empty tables */
+    append_block(&file, CPTRACE_BLOCK_DEFINITIONS, 1, body, 2 + 100 + 8);
+    cr_expect_eq(recover(&file, file.length, trouble, sizeof trouble), CPTRACE_OK);
+    cr_expect_str_eq(trouble, "");
+    memory_file_free(&file);
+}
