@@ -28,6 +28,8 @@ void cptrace_reader_add_damage(struct cptrace_reader *reader, uint64_t offset, u
 /* Moves to the next byte that may start a zstd frame or an index, past the present one. False at the end. */
 static bool find_candidate(struct input *input)
 {
+    if (!cptrace_input_require(input, 1))
+        return false;
     cptrace_input_take(input, 1);
     while (cptrace_input_require(input, 4)) {
         const uint8_t *const at = input_at(input), *const end = at + input_length(input) - 3;

@@ -90,3 +90,18 @@ Test(fuzz_regressions, definitions_of_empty_strings)
     cr_expect_str_eq(trouble, "");
     memory_file_free(&file);
 }
+
+/* A padding that is cut right behind its header, or its zeros: the search went on behind the end of what was read. */
+Test(fuzz_regressions, a_padding_that_ends_the_file)
+{
+    for (size_t zeros = 0; zeros < 20; zeros++) {
+        struct memory_file file;
+        uint8_t padding[40] = {0};
+        write_header(&file);
+        store_u32(store_u32(padding, MAGIC_PADDING), 20);
+        cr_assert_eq(memory_sink(&file).append(&file, padding, SKIPPABLE_HEADER_BYTES + zeros), 0);
+        const struct reading reading = read_everything(&file);
+        cr_expect_eq(reading.final_status, CPTRACE_TRUNCATED);
+        memory_file_free(&file);
+    }
+}
