@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct cptrace_file {
@@ -45,6 +46,12 @@ int64_t cptrace_file_read_at(const struct cptrace_file *file, uint64_t offset, v
         count = pread(file->descriptor, buffer, capacity < READ_MAX_BYTES ? capacity : READ_MAX_BYTES, (off_t)offset);
     while (count < 0 && errno == EINTR);
     return count < 0 ? -errno : count;
+}
+
+int64_t cptrace_file_size(const struct cptrace_file *file)
+{
+    struct stat status;
+    return fstat(file->descriptor, &status) == 0 ? (int64_t)status.st_size : -errno;
 }
 
 void cptrace_file_close(struct cptrace_file *file)

@@ -78,6 +78,12 @@ int64_t cptrace_file_read(void *context, void *buffer, size_t capacity)
     return count;
 }
 
+int64_t cptrace_file_size(const struct cptrace_file *file)
+{
+    LARGE_INTEGER size;
+    return GetFileSizeEx(file->handle, &size) ? (int64_t)size.QuadPart : -errno_of(GetLastError());
+}
+
 void cptrace_file_close(struct cptrace_file *file)
 {
     if (!file)

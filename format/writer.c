@@ -53,6 +53,7 @@ static bool write_header(struct cptrace_writer *writer, const struct cptrace_wri
         return false;
     writer->blocks.index.previous_end = HEADER_BYTES;
     writer->blocks.index.previous_first_tick = options->start.ticks;
+    writer->blocks.index.previous_calibration = options->start;
     return true;
 }
 
@@ -294,6 +295,7 @@ void cptrace_writer_free(struct cptrace_writer *writer)
         cptrace_lane_free(writer->lanes[i]);
     free(writer->lanes);
     cptrace_suspended_free(&writer->suspended);
+    cptrace_function_set_free(&writer->mentioned);
     cptrace_definitions_free(&writer->definitions);
     cptrace_block_writer_free(&writer->blocks);
     free(writer);
