@@ -24,15 +24,25 @@ bool trace_argument_given(const char *path)
     return path != NULL;
 }
 
+static enum exit_code tell_opened(const char *path, enum cptrace_status status, struct cptrace_error *error)
+{
+    if (status != CPTRACE_OK) {
+        error->status = status;
+        message_trace_error(path, error);
+    }
+    return exit_code_of(status);
+}
+
 enum exit_code trace_argument_open(const char *path, struct trace **trace)
 {
     struct cptrace_error error = {0};
-    const enum cptrace_status status = trace_open(path, trace, &error);
-    if (status != CPTRACE_OK) {
-        error.status = status;
-        message_trace_error(path, &error);
-    }
-    return exit_code_of(status);
+    return tell_opened(path, trace_open(path, trace, &error), &error);
+}
+
+enum exit_code trace_argument_survey(const char *path, struct trace **trace)
+{
+    struct cptrace_error error = {0};
+    return tell_opened(path, trace_survey(path, trace, &error), &error);
 }
 
 enum exit_code trace_argument_judge(const char *path, const struct trace *trace)

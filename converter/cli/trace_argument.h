@@ -11,6 +11,7 @@ bool trace_argument_given(const char *path);
 
 /* Opens it. On failure the user has been told. */
 enum exit_code trace_argument_open(const char *path, struct trace **trace);
+enum exit_code trace_argument_survey(const char *path, struct trace **trace); /* without reading the events: trace_survey */
 
 /* OK for a whole trace; else warns what is missing, and PARTIAL. */
 enum exit_code trace_argument_judge(const char *path, const struct trace *trace);
