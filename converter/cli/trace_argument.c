@@ -60,6 +60,16 @@ enum exit_code trace_argument_judge(const char *path, const struct trace *trace)
     return facts->complete ? EXIT_CODE_OK : EXIT_CODE_PARTIAL;
 }
 
+bool trace_argument_refuse_damaged(const char *path, const struct trace *trace)
+{
+    const struct trace_facts *const facts = trace_facts(trace);
+    if (facts->damage_count == 0)
+        return true;
+    message_error("%s: damaged at offset 0x%" PRIx64 " (%s): how calls around that ended is unknown, and cannot be written",
+                  message_file_name(path), facts->damage[0].offset, facts->damage[0].error.message);
+    return false;
+}
+
 enum exit_code trace_argument_close_output(enum exit_code code)
 {
     const bool failed = ferror(stdout) != 0;

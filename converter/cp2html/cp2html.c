@@ -6,9 +6,9 @@
 
 #include "cli/message.h"
 #include "cli/option_table.h"
+#include "cli/output_file.h"
 #include "cli/progress_bar.h"
 #include "cli/trace_argument.h"
-#include "output_file.h"
 #include "page/html_page.h"
 #include "platform/platform.h"
 

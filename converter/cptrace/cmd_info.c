@@ -266,7 +266,8 @@ static void print_pairs(const char *name, const struct cptrace_info_pair *pairs,
         if (!has_prefix(&pairs[i], prefix))
             continue;
         const uint32_t prefix_length = (uint32_t)strlen(prefix);
-        print_pair(name, (struct cptrace_info_pair){{pairs[i].key.bytes + prefix_length, pairs[i].key.length - prefix_length}, pairs[i].value});
+        print_pair(name,
+                   (struct cptrace_info_pair){{pairs[i].key.bytes + prefix_length, pairs[i].key.length - prefix_length}, pairs[i].value});
     }
 }
 

@@ -18,6 +18,8 @@ static const struct command commands[] = {
     {"calls", "cptrace calls", "every call as one JSON object a line", cmd_calls},
     {"dump", "cptrace dump", "every record of the file as one line, with its offset", cmd_dump},
     {"check", "cptrace check", "whether the file is whole, and where it is not", cmd_check},
+    {"merge", "cptrace merge", "the traces of several processes as one trace", cmd_merge},
+    {"strip", "cptrace strip", "a copy without what is private", cmd_strip},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 

@@ -89,7 +89,8 @@ static void translate(const struct trace *trace, struct fed_block *block)
     }
     if (undefined)
         replace_unknown_functions(trace, events);
-    ticks_to_run_ns(trace, events);
+    if (!trace->keeps_ticks)
+        ticks_to_run_ns(trace, events);
 }
 
 static void keep_text(struct fed_block *block)

@@ -5,7 +5,9 @@
 
 #include "replay/trace.h"
 
-/* A decoded block. In it every tick is already ns since the start of the run, and every function has a definition. */
+/* A decoded block. In it every tick is already ns since the start of the run (unless trace->keeps_ticks), and every function has a
+ * definition.
+ */
 struct fed_block {
     struct cptrace_events events;
     const struct cptrace_block_entry *entry;

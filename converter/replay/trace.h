@@ -28,6 +28,7 @@ struct trace {
     uint32_t unknown_function; /* stands for every number lost by damage, or CPTRACE_NO_NUMBER: then such a number is an error */
 
     struct trace_part part;
+    bool keeps_ticks;            /* blocks are fed with ticks as they are, not with ns of the run: for rewrite/ */
     uint64_t decompressed_count; /* blocks, by replays */
 
     /* of the last replay */
