@@ -29,12 +29,13 @@ static const struct option_table merge_options = {
     .row_count = sizeof merge_rows / sizeof merge_rows[0],
     .notes = "The first process is the one that started the others, wherever it stands, or else the first\n"
              "trace given. Its clock is that of the merged trace, to the tick; the others begin on it when UTC\n"
-             "was what it was at their start, and then go by their own monotonic clocks. Lanes are called after their\n"
-             "processes: \"pid 7 \xC2\xB7 MainThread\". Info of the first is kept; of the n-th other, what is not the\n"
-             "same, as process:<n>:<key>.\n"
+             "was what it was at their start, and then go by their own monotonic clocks. Lanes are called\n"
+             "after their processes: \"pid 7 \xC2\xB7 MainThread\". Info of the first is kept; of the n-th other,\n"
+             "what is not the same, as process:<n>:<key>.\n"
              "\n"
-             "What was open when a trace ended, or was cut, stays unfinished. A trace with lost blocks is\n"
-             "refused: in a merged one nothing would say that the ends of calls around them are unknown.\n"
+             "What was open when a trace ended, or was cut, stays unfinished, which counts as up to the end\n"
+             "of the merged trace. A trace with lost blocks is refused: in a merged one nothing would\n"
+             "say that the ends of calls around them are unknown.\n"
              "\n"
              "Exit codes: as of cptrace; 4 when an input was cut.",
 };
@@ -139,10 +140,13 @@ static bool arrange(struct merging *merging)
 
 static bool gather_pairs(struct merging *merging)
 {
+    const struct trace_facts *const first = trace_facts(merging->processes[0].trace);
+    const size_t next = process_pairs_next(first->info, first->info_count);
     for (size_t i = 0; i < merging->count; ++i) {
         const struct trace_facts *const facts = trace_facts(merging->processes[i].trace);
-        if (!process_pairs_add(&merging->info, i, facts->info, facts->info_count) ||
-            !process_pairs_add(&merging->end_info, i, facts->end_info, facts->end_info_count))
+        const size_t number = i == 0 ? 0 : next + i - 1;
+        if (!process_pairs_add(&merging->info, number, facts->info, facts->info_count) ||
+            !process_pairs_add(&merging->end_info, number, facts->end_info, facts->end_info_count))
             return false;
     }
     return true;

@@ -48,7 +48,8 @@ static const struct option_table strip_options = {
     .row_count = sizeof strip_rows / sizeof strip_rows[0],
     .notes = "The copy is written anew: nothing that is removed is anywhere in it. The path of a file becomes\n"
              "what stands below the folder that its module was imported from (requests/api.py), or its\n"
-             "name; without options, and with --all, info that this version does not know goes, too.\n"
+             "name; two files that are then called the same become one. Without options, and with --all,\n"
+             "info that this version does not know goes, too.\n"
              "\n"
              "What remains: every call with its exact times and how it ended; names of functions, modules\n"
              "and libraries, lines, sizes and times of their files; threads and process by their numbers;\n"

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PROCESS_MAX 1000000000u
+
 static bool reserve(void **array, size_t *capacity, size_t count, size_t element_bytes)
 {
     if (count < *capacity)
@@ -75,6 +77,29 @@ bool process_pairs_add(struct process_pairs *list, size_t process, const struct 
             return false;
     }
     return true;
+}
+
+/* 0 when the key is of no other process. */
+static size_t process_of(struct cptrace_string key)
+{
+    static const char prefix[] = "process:";
+    const size_t prefix_length = sizeof prefix - 1;
+    size_t number = 0;
+    if (key.length <= prefix_length || memcmp(key.bytes, prefix, prefix_length) != 0)
+        return 0;
+    for (size_t i = prefix_length; i < key.length && key.bytes[i] >= '0' && key.bytes[i] <= '9' && number < PROCESS_MAX; ++i)
+        number = number * 10 + (size_t)(key.bytes[i] - '0');
+    return number;
+}
+
+size_t process_pairs_next(const struct cptrace_info_pair *pairs, size_t count)
+{
+    size_t highest = 0;
+    for (size_t i = 0; i < count; ++i) {
+        const size_t number = process_of(pairs[i].key);
+        highest = number > highest ? number : highest;
+    }
+    return highest + 1;
 }
 
 void process_pairs_free(struct process_pairs *list)

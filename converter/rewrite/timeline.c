@@ -2,6 +2,9 @@
 
 #include <stdlib.h>
 
+/* Monotonic clocks that agree so well by way of UTC are one clock, and each is read more exactly than the pair. */
+#define SAME_CLOCK_NS 100000
+
 static int compare_points(const void *left, const void *right)
 {
     const struct cptrace_calibration *const a = left, *const b = right;
@@ -111,24 +114,40 @@ struct cptrace_calibration timeline_point(const struct timeline *timeline, uint6
 
 static uint64_t distance(uint64_t a, uint64_t b) { return a > b ? a - b : b - a; }
 
+/* How a point accounts for a UTC; the least is the best. */
+struct candidate {
+    enum { UTC_WAS_THAT, UTC_WAS_SET_OVER_IT, UTC_NEVER_WAS } kind;
+    uint64_t distance; /* of the moment from the hint; of the last kind, of its UTC */
+    uint64_t ns;
+};
+
+static bool is_better(struct candidate a, struct candidate b) { return a.kind < b.kind || (a.kind == b.kind && a.distance < b.distance); }
+
+/* Within the stretch from a point to the next. */
+static struct candidate candidate_of(const struct timeline *timeline, size_t index, uint64_t utc_ns, uint64_t hint_ns)
+{
+    const struct cptrace_calibration *const point = &timeline->points[index];
+    uint64_t ns = shifted(point->monotonic_ns, point->utc_ns, utc_ns);
+    const bool later = index + 1 < timeline->count && ns > point[1].monotonic_ns;
+    if (later)
+        ns = point[1].monotonic_ns;
+    if (index > 0 && ns < point->monotonic_ns)
+        ns = point->monotonic_ns;
+    const uint64_t found_utc_ns = timeline_utc_ns(timeline, ns);
+    if (found_utc_ns == utc_ns)
+        return (struct candidate){UTC_WAS_THAT, distance(ns, hint_ns), ns};
+    if (later && found_utc_ns > utc_ns)
+        return (struct candidate){UTC_WAS_SET_OVER_IT, distance(ns, hint_ns), ns};
+    return (struct candidate){UTC_NEVER_WAS, distance(found_utc_ns, utc_ns), ns};
+}
+
 uint64_t timeline_place(const struct timeline *timeline, uint64_t utc_ns, uint64_t hint_ns)
 {
-    uint64_t best_ns = 0, best_distance_ns = UINT64_MAX;
-    for (size_t i = 0; i < timeline->count; ++i) {
-        const struct cptrace_calibration *const point = &timeline->points[i];
-        const bool last = i + 1 == timeline->count;
-        uint64_t ns = shifted(point->monotonic_ns, point->utc_ns, utc_ns);
-        if (!last && ns > point[1].monotonic_ns)
-            ns = point[1].monotonic_ns; /* the clock was set forward over that moment, or it comes later */
-        if (i > 0 && ns < point->monotonic_ns)
-            continue;
-        const bool exact = timeline_utc_ns(timeline, ns) == utc_ns;
-        const uint64_t distance_ns =
-            exact ? distance(ns, hint_ns) / 2 : UINT64_MAX / 2 + distance(timeline_utc_ns(timeline, ns), utc_ns) / 2;
-        if (distance_ns < best_distance_ns) {
-            best_distance_ns = distance_ns;
-            best_ns = ns;
-        }
+    struct candidate best = candidate_of(timeline, 0, utc_ns, hint_ns);
+    for (size_t i = 1; i < timeline->count; ++i) {
+        const struct candidate candidate = candidate_of(timeline, i, utc_ns, hint_ns);
+        if (is_better(candidate, best))
+            best = candidate;
     }
-    return best_ns;
+    return distance(best.ns, hint_ns) < SAME_CLOCK_NS ? hint_ns : best.ns;
 }

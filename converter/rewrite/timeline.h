@@ -23,7 +23,7 @@ uint64_t timeline_utc_ns(const struct timeline *timeline, uint64_t monotonic_ns)
 struct cptrace_calibration timeline_point(const struct timeline *timeline, uint64_t monotonic_ns);
 
 /* The monotonic time at which UTC was that. Where the clock was set back there are several: then the one nearest to hint_ns, the other
- * trace's own monotonic time (which on the same machine is the same). */
+ * trace's own monotonic time. When the two agree within 0.1 ms, they are of one machine, and hint_ns it is. */
 uint64_t timeline_place(const struct timeline *timeline, uint64_t utc_ns, uint64_t hint_ns);
 
 #endif

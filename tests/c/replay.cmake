@@ -16,6 +16,10 @@ foreach(name test_replay test_replay_cases test_replay_damage test_replay_select
   add_test(NAME ${name} COMMAND ${name} --jobs 2)
 endforeach()
 
+add_executable(test_rewrite "${CALLPROFILER_TESTS_ROOT}/c/test_rewrite.c" "${CALLPROFILER_TESTS_ROOT}/c/replay_model.c")
+target_link_libraries(test_rewrite PRIVATE cp_rewrite criterion::criterion)
+add_test(NAME test_rewrite COMMAND test_rewrite --jobs 2)
+
 find_or_explain(zstd)
 add_executable(test_replay_hostile "${CALLPROFILER_TESTS_ROOT}/c/test_replay_hostile.c")
 target_link_libraries(test_replay_hostile PRIVATE cp_replay criterion::criterion zstd::zstd)
@@ -31,7 +35,7 @@ endif()
 
 if(NOT APPLE AND NOT WIN32) # --wrap is the GNU linker's
   add_executable(test_replay_memory "${CALLPROFILER_TESTS_ROOT}/c/test_replay_memory.c")
-  target_link_libraries(test_replay_memory PRIVATE cp_replay criterion::criterion)
+  target_link_libraries(test_replay_memory PRIVATE cp_rewrite criterion::criterion)
   target_link_options(test_replay_memory PRIVATE -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc)
   add_test(NAME test_replay_memory COMMAND test_replay_memory)
 endif()
