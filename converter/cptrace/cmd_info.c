@@ -361,6 +361,7 @@ static void print_text(const struct trace *trace, const struct replay_result *re
     print_row("written by", trace_info(trace, "writer"));
     print_labels(facts);
     print_pairs("option", facts->info, facts->info_count, "option:");
+    print_pairs("process", facts->info, facts->info_count, "process:");
     print_end(facts);
     printf("complete     %s\n", facts->complete ? "yes" : facts->cut ? "no: the file is cut" : "no: the file is damaged");
     if (facts->damaged_blocks)

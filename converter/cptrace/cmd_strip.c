@@ -28,7 +28,7 @@ enum {
 static const struct option_row strip_rows[] = {
     {STRIP_OPTION_OUTPUT, 'o', "output", "OUT.cptrace", "where the copy goes; - is standard output"},
     {STRIP_OPTION_ARGUMENTS, 0, "arguments", NULL, "remove the argument values of calls"},
-    {STRIP_OPTION_PATHS, 0, "paths", NULL, "remove the working folder, warnings, the patterns of include and exclude; shorten files"},
+    {STRIP_OPTION_PATHS, 0, "paths", NULL, "shorten files; remove the working folder, warnings, include and exclude patterns"},
     {STRIP_OPTION_HOST, 0, "host", NULL, "remove the name of the machine"},
     {STRIP_OPTION_ARGV, 0, "argv", NULL, "remove the command line"},
     {STRIP_OPTION_LABELS, 0, "labels", NULL, "remove the labels of the run"},
