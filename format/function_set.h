@@ -7,8 +7,8 @@
 #include "bytes.h"
 
 struct function_set {
-    uint8_t *seen;       /* by function number; all zero between two gathers, as is the next */
-    uint8_t *seen_pages; /* by function number / FUNCTION_PAGE: some of the page was seen */
+    uint8_t *seen;       /* by function number + 16, as the ops of calls; all zero between two gathers, as is the next */
+    uint8_t *seen_pages; /* by page of seen: some of it was seen. Not of the first SHORT_OPS */
     size_t seen_capacity, page_capacity;
     struct byte_buffer runs; /* of the last gather */
 };

@@ -202,7 +202,8 @@ enum cptrace_status cptrace_index_check_frame(const uint8_t *frame, size_t frame
     const uint8_t *const guarded = frame + SKIPPABLE_HEADER_BYTES;
     if (load_u32(trailer) != cptrace_crc32(0, guarded, (size_t)(trailer - guarded)))
         return cptrace_error_set(error, CPTRACE_CORRUPT, offset, "index: crc32 does not match");
-    if (load_u32(trailer + 4) != frame_bytes || memcmp(trailer + 8, INDEX_END_SIGNATURE, SIGNATURE_BYTES) != 0)
+    if (load_u32(frame + 4) != frame_bytes - SKIPPABLE_HEADER_BYTES || load_u32(trailer + 4) != frame_bytes ||
+        memcmp(trailer + 8, INDEX_END_SIGNATURE, SIGNATURE_BYTES) != 0)
         return cptrace_error_set(error, CPTRACE_CORRUPT, offset, "index: its end does not match its start");
     return CPTRACE_OK;
 }
