@@ -8,6 +8,9 @@
 #include "replay/lane_merge.h"
 #include "rewrite/passage.h"
 
+/* As the recorder writes at most: where its blocks ended the timeline has a point, which ends a block here, too. */
+#define BLOCK_EVENTS (1u << 17)
+
 /* The output is a file of its own, so that no block of an input is ever taken for one of it. */
 static uint32_t new_file_id(const struct rewrite_options *options)
 {
@@ -40,6 +43,7 @@ enum cptrace_status rewrite_create(const struct rewrite_options *options, struct
         .file_id = new_file_id(options),
         .ns_per_tick_q32 = options->timeline->ns_per_tick_q32,
         .start = timeline_point(options->timeline, options->start_ns),
+        .block_event_count = BLOCK_EVENTS,
     };
     memcpy(writer.run_id, options->run_id, sizeof writer.run_id);
     rewrite->writer = cptrace_writer_create(options->sink, &writer, error);
