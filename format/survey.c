@@ -9,6 +9,9 @@
 #include "frame.h"
 #include "reader_state.h"
 
+/* Of a zstd frame: magic, descriptor, content size, one block of one byte, checksum. So the table of blocks is bounded by the file. */
+#define FRAME_MIN_BYTES (4 + 1 + 1 + 3 + 1 + 4)
+
 static bool read_exactly(const struct cptrace_file *file, uint64_t offset, uint8_t *to, size_t length)
 {
     while (length > 0) {
@@ -44,16 +47,18 @@ static uint8_t *load_index(const struct cptrace_file *file, uint64_t *index_offs
 /* Every block begins where the one before ended, or behind padding, and ends before the index. */
 static bool stands_in_file(const struct cptrace_block_entry *entry, uint64_t previous_end, uint64_t index_offset)
 {
-    return entry->offset >= previous_end && entry->offset <= index_offset && entry->compressed_bytes <= index_offset - entry->offset;
+    return entry->offset >= previous_end && entry->offset <= index_offset && entry->compressed_bytes >= FRAME_MIN_BYTES &&
+           entry->compressed_bytes <= index_offset - entry->offset;
 }
 
 static bool add_entries(struct cptrace_reader *reader, struct index_walk *walk, uint64_t index_offset)
 {
     uint64_t count;
-    if (!cursor_varint(&walk->cursor, &count) || count > cursor_left(&walk->cursor) || count > UINT32_MAX ||
-        !cptrace_array_reserve(&reader->entries, &reader->entry_capacity, (size_t)count, sizeof *reader->entries))
+    if (!cursor_varint(&walk->cursor, &count) || count > cursor_left(&walk->cursor) || count > UINT32_MAX)
         return false;
     for (uint64_t sequence = 0; sequence < count; sequence++) {
+        if (!cptrace_array_reserve(&reader->entries, &reader->entry_capacity, reader->entry_count + 1, sizeof *reader->entries))
+            return false;
         struct cptrace_block_entry *const entry = &reader->entries[reader->entry_count];
         const uint64_t previous_end = walk->previous_end;
         struct cursor functions;
@@ -76,7 +81,7 @@ static bool take_block(struct cptrace_reader *reader, struct cptrace_block_entry
     if (reader->end.present || (entry->sequence == 0) != (entry->kind == CPTRACE_BLOCK_INFO))
         return false;
     if (entry->kind == CPTRACE_BLOCK_EVENTS)
-        return entry->event_count > 0 &&
+        return entry->event_count > 0 && entry->last_tick >= entry->first_tick &&
                cptrace_reader_check_lane(reader, entry->lane, entry->first_tick, entry->last_tick, entry->offset, NULL) == CPTRACE_OK;
     return !is_known_kind(entry->kind) || (cptrace_reader_read_block(reader, entry, buffer, &block, NULL) == CPTRACE_OK &&
                                            cptrace_reader_take_body(reader, &block, entry, NULL) == CPTRACE_OK);
