@@ -1,4 +1,4 @@
-/* Reads single blocks again, from any thread: nothing of the reader is written. */
+/* Reads single blocks by their entries, from any thread: nothing of the reader is written. */
 #include <stdlib.h>
 #include <zstd.h>
 
@@ -30,15 +30,17 @@ static enum cptrace_status read_all(const struct cptrace_reader *reader, uint64_
     return CPTRACE_OK;
 }
 
-/* The crc32 of the scan stands for all the checks that it made of the frame. */
-static enum cptrace_status check_frame(const uint8_t *frame, const struct cptrace_block_entry *entry, struct frame_size *size,
+/* An entry of the index comes without the checks that a scan makes of the frame. */
+static enum cptrace_status check_frame(uint8_t *frame, const struct cptrace_block_entry *entry, struct frame_size *size,
                                        struct cptrace_error *error)
 {
     const size_t compressed_bytes = (size_t)entry->compressed_bytes;
-    *size = (struct frame_size){compressed_bytes, ZSTD_getFrameContentSize(frame, compressed_bytes)};
-    if (cptrace_crc32(0, frame, compressed_bytes) != entry->frame_crc32 || size->content_bytes < BLOCK_HEADER_BYTES ||
-        size->content_bytes > CPTRACE_CONTENT_MAX)
-        return cptrace_error_set(error, CPTRACE_CORRUPT, entry->offset, "block: it changed since the file was scanned");
+    struct input input = {.bytes = frame, .end = compressed_bytes, .offset = entry->offset, .at_end = true};
+    if (cptrace_crc32(0, frame, compressed_bytes) != entry->frame_crc32)
+        return cptrace_error_set(error, CPTRACE_CORRUPT, entry->offset, "block: crc32 does not match, or it changed meanwhile");
+    if (compressed_bytes < 4 || load_u32(frame) != MAGIC_BLOCK || cptrace_frame_measure(&input, size, NULL) != CPTRACE_OK ||
+        size->compressed_bytes != compressed_bytes)
+        return cptrace_error_set(error, CPTRACE_CORRUPT, entry->offset, "block: no frame of %zu bytes", compressed_bytes);
     return CPTRACE_OK;
 }
 
@@ -57,17 +59,21 @@ enum cptrace_status cptrace_reader_read_block(const struct cptrace_reader *reade
     if (status != CPTRACE_OK)
         return status;
     *block = (struct cptrace_block){.offset = entry->offset};
-    struct block_reader blocks = {buffer->decompressor, buffer->content, buffer->content_capacity};
+    struct block_reader blocks = {buffer->decompressor, buffer->content, buffer->content_capacity, buffer->decompressed_count};
     status = cptrace_block_decompress(&blocks, buffer->compressed, &size, reader->header.file_id, block, error);
     buffer->decompressor = blocks.decompressor;
     buffer->content = blocks.content;
     buffer->content_capacity = blocks.content_capacity;
+    buffer->decompressed_count = blocks.decompressed_count;
+    if (status == CPTRACE_OK && (block->kind != entry->kind || block->sequence != entry->sequence))
+        return cptrace_error_set(error, CPTRACE_CORRUPT, entry->offset, "block: expected kind %u, sequence %u, found %u, %u", entry->kind,
+                                 entry->sequence, block->kind, block->sequence);
     return status;
 }
 
 void cptrace_block_buffer_free(struct cptrace_block_buffer *buffer)
 {
-    struct block_reader blocks = {buffer->decompressor, buffer->content, 0};
+    struct block_reader blocks = {.decompressor = buffer->decompressor, .content = buffer->content};
     cptrace_block_reader_free(&blocks);
     free(buffer->compressed);
     *buffer = (struct cptrace_block_buffer){0};

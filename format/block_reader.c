@@ -137,6 +137,7 @@ enum cptrace_status cptrace_block_decompress(struct block_reader *reader, const 
         return status;
     const size_t content_bytes =
         ZSTD_decompressDCtx(reader->decompressor, reader->content, (size_t)size->content_bytes, frame, size->compressed_bytes);
+    reader->decompressed_count++;
     if (ZSTD_isError(content_bytes)) {
         if (ZSTD_getErrorCode(content_bytes) == ZSTD_error_memory_allocation)
             return cptrace_error_no_memory(error, block->offset);

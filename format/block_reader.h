@@ -18,6 +18,7 @@ struct block_reader {
     struct ZSTD_DCtx_s *decompressor;
     uint8_t *content;
     size_t content_capacity;
+    uint64_t decompressed_count;
 };
 
 /* Measures the frame at the start of the input, reading on until all of it is there. TRUNCATED when the source ends inside it. */

@@ -65,6 +65,11 @@ static inline struct cptrace_calibration load_calibration(const uint8_t *bytes)
     return (struct cptrace_calibration){load_u64(bytes), load_u64(bytes + 8), load_u64(bytes + 16)};
 }
 
+static inline bool calibration_equal(const struct cptrace_calibration *a, const struct cptrace_calibration *b)
+{
+    return a->ticks == b->ticks && a->monotonic_ns == b->monotonic_ns && a->utc_ns == b->utc_ns;
+}
+
 /* Reads forward in [at, end). The first failure moves at nowhere and returns false. */
 struct cursor {
     const uint8_t *at, *end;

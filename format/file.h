@@ -13,6 +13,8 @@ struct cptrace_file *cptrace_file_open(const char *path, int *error_number);
 int64_t cptrace_file_read(void *file, void *buffer, size_t capacity);
 /* As read, at an offset; safe to call from several threads. */
 int64_t cptrace_file_read_at(const struct cptrace_file *file, uint64_t offset, void *buffer, size_t capacity);
+/* The size in bytes, or -errno. */
+int64_t cptrace_file_size(const struct cptrace_file *file);
 void cptrace_file_close(struct cptrace_file *file);
 
 #endif

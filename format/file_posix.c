@@ -51,6 +51,12 @@ int64_t cptrace_file_read_at(const struct cptrace_file *file, uint64_t offset, v
     return count < 0 ? -errno : count;
 }
 
+int64_t cptrace_file_size(const struct cptrace_file *file)
+{
+    struct stat status;
+    return fstat(file->descriptor, &status) == 0 ? (int64_t)status.st_size : -errno;
+}
+
 void cptrace_file_close(struct cptrace_file *file)
 {
     if (!file)
@@ -78,12 +84,6 @@ bool cptrace_file_is_owned(const struct cptrace_file *file, uint64_t process_id)
 }
 
 bool cptrace_file_claim(const struct cptrace_file *file) { return lock(file, LOCK_EX) != EWOULDBLOCK; }
-
-int64_t cptrace_file_size(const struct cptrace_file *file)
-{
-    struct stat facts;
-    return fstat(file->descriptor, &facts) == 0 ? facts.st_size : -errno;
-}
 
 int cptrace_folder_visit(const char *folder, bool (*visit)(void *context, const char *name), void *context)
 {

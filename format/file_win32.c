@@ -79,6 +79,12 @@ int64_t cptrace_file_read(void *context, void *buffer, size_t capacity)
     return count;
 }
 
+int64_t cptrace_file_size(const struct cptrace_file *file)
+{
+    LARGE_INTEGER size;
+    return GetFileSizeEx(file->handle, &size) ? (int64_t)size.QuadPart : -errno_of(GetLastError());
+}
+
 void cptrace_file_close(struct cptrace_file *file)
 {
     if (!file)
@@ -102,12 +108,6 @@ bool cptrace_file_claim(const struct cptrace_file *file)
 {
     (void)file;
     return true;
-}
-
-int64_t cptrace_file_size(const struct cptrace_file *file)
-{
-    LARGE_INTEGER size;
-    return GetFileSizeEx(file->handle, &size) ? size.QuadPart : -errno_of(GetLastError());
 }
 
 static bool visit_wide(const wchar_t *wide, bool (*visit)(void *context, const char *name), void *context)

@@ -7,8 +7,6 @@
 #include "frame.h"
 #include "reader_state.h"
 
-#define INDEX_MAX_BYTES (256u << 20)
-
 bool cptrace_input_at_index(struct input *input)
 {
     const size_t length = SKIPPABLE_HEADER_BYTES + SIGNATURE_BYTES;
@@ -19,10 +17,9 @@ bool cptrace_input_at_index(struct input *input)
 /* Entries are compared one by one with the blocks that were read, in file order. */
 struct comparison {
     struct cptrace_reader *reader;
-    struct cursor cursor;
-    size_t next;        /* of reader->entries */
-    size_t next_damage; /* of reader->damage */
-    uint64_t previous_end, previous_first_tick;
+    struct index_walk walk;
+    size_t next;            /* of reader->entries */
+    size_t next_damage;     /* of reader->damage */
     const char *difference; /* the first one, or NULL */
     uint64_t different_offset;
 };
@@ -35,26 +32,71 @@ static void differ(struct comparison *comparison, uint64_t offset, const char *w
     comparison->different_offset = offset;
 }
 
-static bool read_entry(struct comparison *comparison, struct cptrace_block_entry *entry)
+static bool read_calibration(struct index_walk *walk)
 {
-    struct cursor *const cursor = &comparison->cursor;
+    struct cursor *const cursor = &walk->cursor;
+    struct cptrace_calibration *const point = &walk->previous_calibration;
+    uint8_t changed;
+    uint64_t ticks, monotonic_ns, utc_ns;
+    if (!cursor_u8(cursor, &changed) || changed > 1)
+        return false;
+    if (!changed)
+        return true;
+    if (!cursor_varint(cursor, &ticks) || !cursor_varint(cursor, &monotonic_ns) || !cursor_varint(cursor, &utc_ns))
+        return false;
+    point->ticks += (uint64_t)unzigzag(ticks);
+    point->monotonic_ns += (uint64_t)unzigzag(monotonic_ns);
+    point->utc_ns += (uint64_t)unzigzag(utc_ns);
+    return true;
+}
+
+static bool read_functions(struct cursor *cursor, struct cursor *functions)
+{
+    struct cptrace_string runs;
+    if (!cursor_string(cursor, &runs))
+        return false;
+    *functions = (struct cursor){(const uint8_t *)runs.bytes, (const uint8_t *)runs.bytes + runs.length};
+    struct cursor rest = *functions;
+    uint32_t begin = 0, end = 0;
+    while (cptrace_function_run_next(&rest, &begin, &end))
+        ;
+    return cursor_left(&rest) == 0;
+}
+
+struct index_walk cptrace_index_walk(const uint8_t *frame, size_t frame_bytes, const struct cptrace_header *header)
+{
+    return (struct index_walk){
+        .cursor = {frame + SKIPPABLE_HEADER_BYTES + SIGNATURE_BYTES, frame + frame_bytes - INDEX_TRAILER_BYTES},
+        .previous_end = HEADER_BYTES,
+        .previous_first_tick = header->start.ticks,
+        .previous_calibration = header->start,
+    };
+}
+
+bool cptrace_index_next_entry(struct index_walk *walk, struct cptrace_block_entry *entry, struct cursor *functions)
+{
+    struct cursor *const cursor = &walk->cursor;
     uint64_t padding, first, length;
     *entry = (struct cptrace_block_entry){0};
+    *functions = (struct cursor){0};
     if (!cursor_varint(cursor, &padding) || !cursor_varint(cursor, &entry->compressed_bytes) || cursor_left(cursor) < 5)
         return false;
     entry->frame_crc32 = load_u32(cursor->at);
     entry->kind = cursor->at[4];
     cursor->at += 5;
-    entry->offset = comparison->previous_end + padding;
-    comparison->previous_end = entry->offset + entry->compressed_bytes;
+    entry->offset = walk->previous_end + padding;
+    walk->previous_end = entry->offset + entry->compressed_bytes;
     if (entry->kind != CPTRACE_BLOCK_EVENTS)
         return true;
     if (!cursor_varint_u32(cursor, &entry->lane) || !cursor_varint_u32(cursor, &entry->event_count) || !cursor_varint(cursor, &first) ||
         !cursor_varint(cursor, &length))
         return false;
-    entry->first_tick = comparison->previous_first_tick + (uint64_t)unzigzag(first);
+    entry->first_tick = walk->previous_first_tick + (uint64_t)unzigzag(first);
     entry->last_tick = entry->first_tick + length;
-    comparison->previous_first_tick = entry->first_tick;
+    walk->previous_first_tick = entry->first_tick;
+    if (!read_calibration(walk) || !read_functions(cursor, functions))
+        return false;
+    entry->calibration = walk->previous_calibration;
     return true;
 }
 
@@ -70,7 +112,22 @@ static bool in_damage(struct comparison *comparison, uint64_t offset)
     return false;
 }
 
-static void compare_entry(struct comparison *comparison, const struct cptrace_block_entry *told)
+static bool same_events(const struct cptrace_block_entry *told, const struct cptrace_block_entry *read)
+{
+    return told->lane == read->lane && told->event_count == read->event_count && told->first_tick == read->first_tick &&
+           told->last_tick == read->last_tick && calibration_equal(&told->calibration, &read->calibration);
+}
+
+/* Of functions whose definition was lost, the scan knows nothing. */
+static bool same_functions(const struct cptrace_reader *reader, struct cursor told, const struct cptrace_block_entry *read)
+{
+    if (reader->lossy || cursor_left(&told) == 0)
+        return reader->lossy || read->functions_bytes == 0;
+    return cursor_left(&told) == read->functions_bytes &&
+           memcmp(told.at, reader->function_runs.bytes + read->functions_at, read->functions_bytes) == 0;
+}
+
+static void compare_entry(struct comparison *comparison, const struct cptrace_block_entry *told, struct cursor functions)
 {
     const struct cptrace_reader *const reader = comparison->reader;
     if (comparison->next == reader->entry_count || reader->entries[comparison->next].offset != told->offset) {
@@ -83,9 +140,10 @@ static void compare_entry(struct comparison *comparison, const struct cptrace_bl
         differ(comparison, read->offset, "another size or kind of a block");
     else if (told->frame_crc32 != read->frame_crc32)
         differ(comparison, read->offset, "another crc32 of a block's compressed bytes");
-    else if (told->lane != read->lane || told->event_count != read->event_count || told->first_tick != read->first_tick ||
-             told->last_tick != read->last_tick)
+    else if (!same_events(told, read))
         differ(comparison, read->offset, "other events of a block");
+    else if (!same_functions(reader, functions, read))
+        differ(comparison, read->offset, "other functions of a block");
 }
 
 static void compare_totals(struct comparison *comparison, const uint64_t *totals)
@@ -103,20 +161,22 @@ static void compare_totals(struct comparison *comparison, const uint64_t *totals
 
 static bool compare(struct comparison *comparison)
 {
+    struct cursor *const cursor = &comparison->walk.cursor;
     uint64_t count, totals[5];
     struct cptrace_block_entry entry;
-    if (!cursor_varint(&comparison->cursor, &count))
+    struct cursor functions;
+    if (!cursor_varint(cursor, &count))
         return false;
     for (; count > 0; count--) {
-        if (!read_entry(comparison, &entry))
+        if (!cptrace_index_next_entry(&comparison->walk, &entry, &functions))
             return false;
-        compare_entry(comparison, &entry);
+        compare_entry(comparison, &entry, functions);
     }
     for (int i = 0; i < 5; i++)
-        if (!cursor_varint(&comparison->cursor, &totals[i]))
+        if (!cursor_varint(cursor, &totals[i]))
             return false;
     compare_totals(comparison, totals);
-    return cursor_left(&comparison->cursor) == 0;
+    return cursor_left(cursor) == 0;
 }
 
 static enum cptrace_status require_frame(struct input *input, size_t *frame_bytes, struct cptrace_error *error)
@@ -133,16 +193,17 @@ static enum cptrace_status require_frame(struct input *input, size_t *frame_byte
     return cptrace_error_set(error, CPTRACE_TRUNCATED, input->offset, "index: the file ends inside it");
 }
 
-static enum cptrace_status check_frame(const uint8_t *frame, size_t frame_bytes, uint64_t offset, struct cptrace_error *error)
+enum cptrace_status cptrace_index_check_frame(const uint8_t *frame, size_t frame_bytes, uint64_t offset, struct cptrace_error *error)
 {
-    if (frame_bytes < SKIPPABLE_HEADER_BYTES + SIGNATURE_BYTES + INDEX_TRAILER_BYTES ||
+    if (frame_bytes < INDEX_MIN_BYTES || load_u32(frame) != MAGIC_INDEX ||
         memcmp(frame + SKIPPABLE_HEADER_BYTES, INDEX_SIGNATURE, SIGNATURE_BYTES) != 0)
         return cptrace_error_set(error, CPTRACE_CORRUPT, offset, "index: no signature");
     const uint8_t *const trailer = frame + frame_bytes - INDEX_TRAILER_BYTES;
     const uint8_t *const guarded = frame + SKIPPABLE_HEADER_BYTES;
     if (load_u32(trailer) != cptrace_crc32(0, guarded, (size_t)(trailer - guarded)))
         return cptrace_error_set(error, CPTRACE_CORRUPT, offset, "index: crc32 does not match");
-    if (load_u32(trailer + 4) != frame_bytes || memcmp(trailer + 8, INDEX_END_SIGNATURE, SIGNATURE_BYTES) != 0)
+    if (load_u32(frame + 4) != frame_bytes - SKIPPABLE_HEADER_BYTES || load_u32(trailer + 4) != frame_bytes ||
+        memcmp(trailer + 8, INDEX_END_SIGNATURE, SIGNATURE_BYTES) != 0)
         return cptrace_error_set(error, CPTRACE_CORRUPT, offset, "index: its end does not match its start");
     return CPTRACE_OK;
 }
@@ -153,17 +214,11 @@ enum cptrace_status cptrace_reader_read_index(struct cptrace_reader *reader, str
     size_t frame_bytes;
     enum cptrace_status status = require_frame(input, &frame_bytes, error);
     if (status == CPTRACE_OK)
-        status = check_frame(input_at(input), frame_bytes, input->offset, error);
+        status = cptrace_index_check_frame(input_at(input), frame_bytes, input->offset, error);
     if (status != CPTRACE_OK)
         return status;
 
-    const uint8_t *const body = input_at(input) + SKIPPABLE_HEADER_BYTES + SIGNATURE_BYTES;
-    struct comparison comparison = {
-        .reader = reader,
-        .cursor = {body, input_at(input) + frame_bytes - INDEX_TRAILER_BYTES},
-        .previous_end = HEADER_BYTES,
-        .previous_first_tick = reader->header.start.ticks,
-    };
+    struct comparison comparison = {.reader = reader, .walk = cptrace_index_walk(input_at(input), frame_bytes, &reader->header)};
     if (!compare(&comparison))
         return cptrace_error_set(error, CPTRACE_CORRUPT, input->offset, "index: its entries do not fill it");
     reader->has_index = true;

@@ -1,12 +1,31 @@
 #include "index_writer.h"
 
+#include <string.h>
+
 #include "crc32.h"
 #include "frame.h"
 
+/* Ten varints, a crc and two bytes. */
+#define ENTRY_FIXED_MAX_BYTES (10 * VARINT_MAX_BYTES + 4 + 2)
+
+/* Most blocks carry the point of the block before. */
+static uint8_t *store_calibration_change(uint8_t *at, struct index_writer *index, const struct cptrace_calibration *point)
+{
+    const struct cptrace_calibration before = index->previous_calibration;
+    const bool same = calibration_equal(&before, point);
+    *at++ = !same;
+    if (same)
+        return at;
+    index->previous_calibration = *point;
+    at = store_varint(at, zigzag((int64_t)(point->ticks - before.ticks)));
+    at = store_varint(at, zigzag((int64_t)(point->monotonic_ns - before.monotonic_ns)));
+    return store_varint(at, zigzag((int64_t)(point->utc_ns - before.utc_ns)));
+}
+
 bool cptrace_index_add(struct index_writer *index, const struct index_block *block)
 {
-    /* Five varints, a crc and a kind. */
-    if (!cptrace_buffer_reserve(&index->entries, 6 * VARINT_MAX_BYTES + 4 + 1))
+    const size_t function_bytes = cursor_left(&block->functions);
+    if (!cptrace_buffer_reserve(&index->entries, ENTRY_FIXED_MAX_BYTES + function_bytes))
         return false;
     uint8_t *at = index->entries.bytes + index->entries.length;
     at = store_varint(at, block->offset - index->previous_end);
@@ -21,6 +40,11 @@ bool cptrace_index_add(struct index_writer *index, const struct index_block *blo
         at = store_varint(at, zigzag((int64_t)(block->first_tick - index->previous_first_tick)));
         at = store_varint(at, block->last_tick - block->first_tick);
         index->previous_first_tick = block->first_tick;
+        at = store_calibration_change(at, index, &block->calibration);
+        at = store_varint(at, function_bytes);
+        if (function_bytes)
+            memcpy(at, block->functions.at, function_bytes);
+        at += function_bytes;
     }
     index->entries.length = (size_t)(at - index->entries.bytes);
     return true;

@@ -182,6 +182,20 @@ static void empty_columns(struct cptrace_lane_writer *lane)
     sync_lengths(lane);
 }
 
+static struct cursor column_of(const struct byte_buffer *column)
+{
+    return (struct cursor){column->bytes, column->bytes ? column->bytes + column->length : NULL};
+}
+
+/* The functions that the block mentions, for the index. */
+static bool gather_functions(struct cptrace_lane_writer *lane)
+{
+    struct cptrace_writer *const writer = lane->writer;
+    const struct function_columns columns = {column_of(&lane->open), column_of(&lane->op), column_of(&lane->operand)};
+    return cptrace_function_set_gather(&writer->mentioned, columns, cptrace_definitions_count(&writer->definitions, TABLE_FUNCTIONS)) ||
+           cptrace_writer_no_memory(writer);
+}
+
 bool cptrace_lane_write_block(struct cptrace_lane_writer *lane)
 {
     struct cptrace_writer *const writer = lane->writer;
@@ -189,6 +203,8 @@ bool cptrace_lane_write_block(struct cptrace_lane_writer *lane)
     if (event_count == 0)
         return cptrace_writer_live(writer);
     sync_lengths(lane);
+    if (!gather_functions(lane))
+        return false;
     uint8_t header[EVENTS_HEADER_BYTES - BLOCK_HEADER_BYTES];
     encode_events_header(lane, event_count, header);
     const struct block_piece pieces[] = {
@@ -204,6 +220,8 @@ bool cptrace_lane_write_block(struct cptrace_lane_writer *lane)
         .event_count = event_count,
         .first_tick = lane->first_tick,
         .last_tick = lane->last_tick,
+        .calibration = writer->calibration,
+        .functions = column_of(&writer->mentioned.runs),
     };
     if (!cptrace_writer_write_definitions(writer) || !cptrace_writer_write_block(writer, block, pieces, sizeof pieces / sizeof *pieces))
         return false;

@@ -19,9 +19,6 @@ bool cptrace_file_is_owned(const struct cptrace_file *file, uint64_t process_id)
 /* Makes our lock exclusive. false: somebody else has the file, too. */
 bool cptrace_file_claim(const struct cptrace_file *file);
 
-/* In bytes, or -errno. */
-int64_t cptrace_file_size(const struct cptrace_file *file);
-
 /* Calls visit with the name of each entry, in any order; stops when it returns false. 0 or an errno value. */
 int cptrace_folder_visit(const char *folder, bool (*visit)(void *context, const char *name), void *context);
 

@@ -57,20 +57,37 @@ static enum cptrace_status take_end(struct cptrace_reader *reader, const struct 
 }
 
 /* The blocks of a lane follow each other in time. Lanes that a lost block defined are not known, and not checked. */
-static enum cptrace_status check_lane(struct cptrace_reader *reader, const struct events_header *header, uint64_t offset,
-                                      struct cptrace_error *error)
+enum cptrace_status cptrace_reader_check_lane(struct cptrace_reader *reader, uint32_t lane, uint64_t first_tick, uint64_t last_tick,
+                                              uint64_t offset, struct cptrace_error *error)
 {
     const size_t lane_count = reader->definitions.lane_count;
-    if (header->lane >= lane_count)
-        return reader->lossy ? CPTRACE_OK : cptrace_error_set(error, CPTRACE_CORRUPT, offset, "lane: %u is not defined", header->lane);
+    if (lane >= lane_count)
+        return reader->lossy ? CPTRACE_OK : cptrace_error_set(error, CPTRACE_CORRUPT, offset, "lane: %u is not defined", lane);
     if (!cptrace_array_reserve(&reader->lane_last_ticks, &reader->lane_last_capacity, lane_count, sizeof *reader->lane_last_ticks))
         return cptrace_error_no_memory(error, offset);
     for (; reader->lane_last_count < lane_count; reader->lane_last_count++)
         reader->lane_last_ticks[reader->lane_last_count] = 0;
-    if (header->first_tick < reader->lane_last_ticks[header->lane])
+    if (first_tick < reader->lane_last_ticks[lane])
         return cptrace_error_set(error, CPTRACE_CORRUPT, offset, "first tick: before the last tick of the lane's block before");
-    reader->lane_last_ticks[header->lane] = header->last_tick;
+    reader->lane_last_ticks[lane] = last_tick;
     return CPTRACE_OK;
+}
+
+bool cptrace_reader_add_functions(struct cptrace_reader *reader, struct cptrace_block_entry *entry, struct cursor functions)
+{
+    entry->functions_at = reader->function_runs.length;
+    entry->functions_bytes = cursor_left(&functions);
+    return cptrace_buffer_append(&reader->function_runs, functions.at, entry->functions_bytes);
+}
+
+/* What the index should tell of the block. */
+static bool gather_functions(struct cptrace_reader *reader, const struct events_header *header, struct cptrace_block_entry *entry)
+{
+    const struct function_columns columns = {header->open, header->op, header->operand};
+    if (!cptrace_function_set_gather(&reader->mentioned, columns, (uint32_t)reader->definitions.function_count))
+        return false;
+    const struct byte_buffer *const runs = &reader->mentioned.runs;
+    return cptrace_reader_add_functions(reader, entry, (struct cursor){runs->bytes, runs->bytes ? runs->bytes + runs->length : NULL});
 }
 
 static enum cptrace_status take_events(struct cptrace_reader *reader, const struct cptrace_block *block, struct cptrace_block_entry *entry,
@@ -79,9 +96,11 @@ static enum cptrace_status take_events(struct cptrace_reader *reader, const stru
     struct events_header header;
     enum cptrace_status status = cptrace_events_header_parse(block->content, block->content_bytes, block->offset, &header, error);
     if (status == CPTRACE_OK)
-        status = check_lane(reader, &header, block->offset, error);
+        status = cptrace_reader_check_lane(reader, header.lane, header.first_tick, header.last_tick, block->offset, error);
     if (status != CPTRACE_OK)
         return status;
+    if (!gather_functions(reader, &header, entry))
+        return cptrace_error_no_memory(error, block->offset);
     entry->lane = header.lane;
     entry->event_count = header.event_count;
     entry->first_tick = header.first_tick;
@@ -91,8 +110,8 @@ static enum cptrace_status take_events(struct cptrace_reader *reader, const stru
     return CPTRACE_OK;
 }
 
-static enum cptrace_status take_body(struct cptrace_reader *reader, const struct cptrace_block *block, struct cptrace_block_entry *entry,
-                                     struct cptrace_error *error)
+enum cptrace_status cptrace_reader_take_body(struct cptrace_reader *reader, const struct cptrace_block *block,
+                                             struct cptrace_block_entry *entry, struct cptrace_error *error)
 {
     if (block->sequence == 0 && block->kind != CPTRACE_BLOCK_INFO)
         return cptrace_error_set(error, CPTRACE_CORRUPT, block->offset, "first block: expected kind info, found %u", block->kind);
@@ -166,7 +185,7 @@ static enum cptrace_status admit(struct cptrace_reader *reader, struct cptrace_b
     };
     if (!cptrace_array_reserve(&reader->entries, &reader->entry_capacity, reader->entry_count + 1, sizeof *reader->entries))
         return cptrace_error_no_memory(error, block->offset);
-    status = take_body(reader, block, &entry, &reason);
+    status = cptrace_reader_take_body(reader, block, &entry, &reason);
     if (status == CPTRACE_OK) {
         reader->entries[reader->entry_count++] = entry;
     } else if (failed(status)) {
@@ -412,6 +431,8 @@ void cptrace_reader_close(struct cptrace_reader *reader)
     cptrace_block_reader_free(&reader->blocks);
     cptrace_definitions_reader_free(&reader->definitions);
     free(reader->lane_last_ticks);
+    cptrace_function_set_free(&reader->mentioned);
+    cptrace_buffer_free(&reader->function_runs);
     cptrace_pairs_free(&reader->info);
     cptrace_pairs_free(&reader->end_info);
     free(reader->entries);
@@ -450,6 +471,11 @@ uint64_t cptrace_reader_bytes_read(const struct cptrace_reader *reader) { return
 const struct cptrace_recovery *cptrace_reader_recovery(const struct cptrace_reader *reader) { return reader->recovery; }
 
 bool cptrace_reader_has_index(const struct cptrace_reader *reader) { return reader->has_index; }
+
+struct cptrace_reader_statistics cptrace_reader_statistics(const struct cptrace_reader *reader)
+{
+    return (struct cptrace_reader_statistics){reader->surveyed_by_index, reader->blocks.decompressed_count};
+}
 
 const struct cptrace_block_entry *cptrace_reader_blocks(const struct cptrace_reader *reader, size_t *count)
 {

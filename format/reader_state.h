@@ -7,6 +7,8 @@
 #include "cptrace/recovery.h"
 #include "definitions_reader.h"
 #include "file.h"
+#include "frame.h"
+#include "function_set.h"
 #include "input.h"
 #include "pairs.h"
 
@@ -25,6 +27,9 @@ struct cptrace_reader {
     struct cptrace_end end;
     bool has_index;
     int index_attempts;
+    bool surveyed_by_index;
+    struct function_set mentioned;    /* by the block that next is at */
+    struct byte_buffer function_runs; /* of all entries */
     uint64_t event_count;
 
     struct cptrace_block_entry *entries;
@@ -54,5 +59,28 @@ enum cptrace_status cptrace_reader_resync(struct cptrace_reader *reader, const s
 enum cptrace_status cptrace_reader_read_index(struct cptrace_reader *reader, struct cptrace_error *error);
 /* True when the window starts like an index frame; looks no further than its signature. */
 bool cptrace_input_at_index(struct input *input);
+
+/* The index frame, checked: signatures, sizes, crc32. */
+enum cptrace_status cptrace_index_check_frame(const uint8_t *frame, size_t frame_bytes, uint64_t offset, struct cptrace_error *error);
+#define INDEX_MIN_BYTES (SKIPPABLE_HEADER_BYTES + SIGNATURE_BYTES + INDEX_TRAILER_BYTES)
+#define INDEX_MAX_BYTES (256u << 20)
+
+/* Walks over the entries of an index. */
+struct index_walk {
+    struct cursor cursor;
+    uint64_t previous_end, previous_first_tick;
+    struct cptrace_calibration previous_calibration;
+};
+struct index_walk cptrace_index_walk(const uint8_t *frame, size_t frame_bytes, const struct cptrace_header *header);
+/* False when it does not parse. functions: the runs of an events block. */
+bool cptrace_index_next_entry(struct index_walk *walk, struct cptrace_block_entry *entry, struct cursor *functions);
+
+/* reader.c: takes in the body of a verified block; cptrace_reader_add_functions puts the runs of an entry to those of all. */
+enum cptrace_status cptrace_reader_take_body(struct cptrace_reader *reader, const struct cptrace_block *block,
+                                             struct cptrace_block_entry *entry, struct cptrace_error *error);
+bool cptrace_reader_add_functions(struct cptrace_reader *reader, struct cptrace_block_entry *entry, struct cursor functions);
+/* The blocks of a lane follow each other in time: notes the last tick of one. CORRUPT when it begins before that of the block before. */
+enum cptrace_status cptrace_reader_check_lane(struct cptrace_reader *reader, uint32_t lane, uint64_t first_tick, uint64_t last_tick,
+                                              uint64_t offset, struct cptrace_error *error);
 
 #endif

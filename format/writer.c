@@ -81,6 +81,7 @@ struct cptrace_writer *cptrace_writer_allocate(struct cptrace_sink sink, const s
         cptrace_block_writer_init(&writer->blocks, sink, options->file_id, level);
     writer->blocks.index.previous_end = HEADER_BYTES;
     writer->blocks.index.previous_first_tick = options->start.ticks;
+    writer->blocks.index.previous_calibration = options->start;
     if (writer->blocks.error.status == CPTRACE_OK)
         return writer;
     copy_error(writer, error);
@@ -303,6 +304,7 @@ void cptrace_writer_free(struct cptrace_writer *writer)
         cptrace_lane_free(writer->lanes[i]);
     free(writer->lanes);
     cptrace_suspended_free(&writer->suspended);
+    cptrace_function_set_free(&writer->mentioned);
     cptrace_definitions_free(&writer->definitions);
     cptrace_block_writer_free(&writer->blocks);
     free(writer);

@@ -158,6 +158,7 @@ static bool restore_index(struct cptrace_writer *writer, const struct cptrace_re
 {
     for (size_t i = 0; i < scan->entry_count; i++) {
         const struct cptrace_block_entry *const entry = &scan->entries[i];
+        const uint8_t *const functions = scan->function_runs.bytes;
         const struct index_block block = {
             .offset = entry->offset,
             .compressed_bytes = entry->compressed_bytes,
@@ -167,6 +168,9 @@ static bool restore_index(struct cptrace_writer *writer, const struct cptrace_re
             .event_count = entry->event_count,
             .first_tick = entry->first_tick,
             .last_tick = entry->last_tick,
+            .calibration = entry->calibration,
+            .functions = {functions ? functions + entry->functions_at : NULL,
+                          functions ? functions + entry->functions_at + entry->functions_bytes : NULL},
         };
         if (!cptrace_index_add(&writer->blocks.index, &block))
             return false;

@@ -4,6 +4,7 @@
 
 #include "block_writer.h"
 #include "definitions_writer.h"
+#include "function_set.h"
 #include "suspended_calls.h"
 
 struct stack_entry {
@@ -39,6 +40,7 @@ struct cptrace_writer {
     struct block_writer blocks;
     struct definitions_writer definitions;
     struct suspended_calls suspended;
+    struct function_set mentioned; /* by the block that is written */
     struct cptrace_lane_writer **lanes;
     size_t lane_count, lane_capacity;
     struct cptrace_calibration start, calibration;

@@ -1,6 +1,6 @@
 /* The file that a program writes: it appears under its name only when it is whole. Standard output and devices are written directly. */
-#ifndef CP2HTML_OUTPUT_FILE_H
-#define CP2HTML_OUTPUT_FILE_H
+#ifndef CLI_OUTPUT_FILE_H
+#define CLI_OUTPUT_FILE_H
 
 #include <stdbool.h>
 #include <stdio.h>

@@ -25,15 +25,25 @@ bool trace_argument_given(const char *path)
     return path != NULL;
 }
 
+static enum exit_code tell_opened(const char *path, enum cptrace_status status, struct cptrace_error *error)
+{
+    if (status != CPTRACE_OK) {
+        error->status = status;
+        message_trace_error(path, error);
+    }
+    return exit_code_of(status);
+}
+
 enum exit_code trace_argument_open(const char *path, struct trace **trace)
 {
     struct cptrace_error error = {0};
-    const enum cptrace_status status = trace_open(path, trace, &error);
-    if (status != CPTRACE_OK) {
-        error.status = status;
-        message_trace_error(path, &error);
-    }
-    return exit_code_of(status);
+    return tell_opened(path, trace_open(path, trace, &error), &error);
+}
+
+enum exit_code trace_argument_survey(const char *path, struct trace **trace)
+{
+    struct cptrace_error error = {0};
+    return tell_opened(path, trace_survey(path, trace, &error), &error);
 }
 
 enum exit_code trace_argument_judge(const char *path, const struct trace *trace)
@@ -56,6 +66,16 @@ enum exit_code trace_argument_judge(const char *path, const struct trace *trace)
         message_warning("%s: cut: it stops after %" PRIu64 " bytes without its end; calls that were open then are unfinished", name,
                         facts->bytes);
     return facts->complete && !trouble ? EXIT_CODE_OK : EXIT_CODE_PARTIAL;
+}
+
+bool trace_argument_refuse_damaged(const char *path, const struct trace *trace)
+{
+    const struct trace_facts *const facts = trace_facts(trace);
+    if (facts->damage_count == 0)
+        return true;
+    message_error("%s: damaged at offset 0x%" PRIx64 " (%s): how calls around that ended is unknown, and cannot be written",
+                  message_file_name(path), facts->damage[0].offset, facts->damage[0].error.message);
+    return false;
 }
 
 enum exit_code trace_argument_close_output(enum exit_code code)

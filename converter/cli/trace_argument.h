@@ -11,9 +11,13 @@ bool trace_argument_given(const char *path);
 
 /* Opens it. On failure the user has been told. */
 enum exit_code trace_argument_open(const char *path, struct trace **trace);
+enum exit_code trace_argument_survey(const char *path, struct trace **trace); /* without reading the events: trace_survey */
 
 /* OK for a whole trace; else warns what is missing, and PARTIAL. */
 enum exit_code trace_argument_judge(const char *path, const struct trace *trace);
+
+/* For commands that write a trace anew: tells that one with lost blocks cannot be, and returns false for it. */
+bool trace_argument_refuse_damaged(const char *path, const struct trace *trace);
 
 /* Closes standard output and checks that all was written. The first failure wins: pass the code so far. */
 enum exit_code trace_argument_close_output(enum exit_code code);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "call_filter.h"
 #include "cli/message.h"
 #include "cli/trace_argument.h"
 #include "commands.h"
@@ -11,16 +12,20 @@
 #include "platform/platform.h"
 #include "vocabulary.h"
 
-enum { CALLS_OPTION_HELP = 1 };
+enum { CALLS_OPTION_RANGE = 1, CALLS_OPTION_LANE, CALLS_OPTION_FUNCTION, CALLS_OPTION_VERBOSE, CALLS_OPTION_HELP };
 
 #define NOT_THERE REPLAY_NO_CALL
 
 static const struct option_row calls_rows[] = {
+    {CALLS_OPTION_RANGE, 'r', "range", "FROM..TO", "only what ran between these times of the run"},
+    {CALLS_OPTION_LANE, 'l', "lane", "N|NAME", "only this lane, or all lanes of this name"},
+    {CALLS_OPTION_FUNCTION, 'f', "function", "NAME", "only calls of functions of this name: f, C.f, module.C.f"},
+    {CALLS_OPTION_VERBOSE, 'v', "verbose", NULL, "say how much was read"},
     {CALLS_OPTION_HELP, 'h', "help", NULL, "this text"},
 };
 
 static const struct option_table calls_options = {
-    .usage = "cptrace calls TRACE",
+    .usage = "cptrace calls [OPTIONS] TRACE",
     .summary = "Prints every call as one JSON object a line, in the order in which calls end,\n"
                "unfinished ones last. Times are nanoseconds since the start of the run.",
     .rows = calls_rows,
@@ -34,7 +39,19 @@ static const struct option_table calls_options = {
              "it is the root of), created_by (id of the call that made the task), outcome\n"
              "(returned, raised, unfinished).\n"
              "Marks and counters stand between the calls: {\"mark\": text or \"counter\": name and\n"
-             "\"value\", \"time_ns\", \"lane\", \"call\": the id of the call that it was in, or null}.",
+             "\"value\", \"time_ns\", \"lane\", \"call\": the id of the call that it was in, or null}.\n"
+             "\n"
+             "With --range, --lane or --function (together: what fits them all) only the blocks that are\n"
+             "needed are read, which the index at the end of the trace tells; a cut trace is scanned\n"
+             "first. Times are like 250ms, 1.5s, 2m30s (units ns us ms s m h), either may be left out:\n"
+             "1.2s.. or ..5ms. Listed are the calls that were on their lane's stack at some moment of the\n"
+             "range, their callers included: not generators that were suspended all through it. ids\n"
+             "count what was met in the blocks read, and parent may be a call that is not listed.\n"
+             "start_ns is exact also when it is before the range, and so is an end behind it that lies in\n"
+             "the blocks read; otherwise end_ns is null and outcome is open. What was not read is not\n"
+             "made up: self_ns, running_ns, suspended_ns and waiting_ns of such calls are null where they\n"
+             "cannot be known, and arguments, omitted_calls and the parent of a generator that began\n"
+             "before are not there.",
 };
 
 /* The part of a line that only depends on the function, made once: most of the bytes. */
@@ -46,7 +63,7 @@ struct function_text {
 struct calls_output {
     struct json_writer *json;
     const struct cptrace_definitions *definitions;
-    bool waiting_known;
+    struct call_filter filter;
     struct function_text *functions;
 };
 
@@ -99,11 +116,26 @@ static void put_optional(struct json_writer *json, const char *name, uint64_t va
         json_uint(json, value);
 }
 
+/* Part of what it did is in blocks that were not read. */
+static bool is_incomplete(const struct replay_call *call) { return call->is_partial || call->goes_on; }
+
+static void put_times(struct json_writer *json, const struct replay_call *call)
+{
+    json_uint(json, call->start_ns);
+    put_optional(json, ",\"end_ns\":", call->outcome == REPLAY_UNFINISHED ? NOT_THERE : call->end_ns);
+    put_optional(json, ",\"self_ns\":", is_incomplete(call) ? NOT_THERE : call->self_ns);
+    const bool running_known = !is_incomplete(call) || (!call->is_activation && !call->goes_on);
+    put_optional(json, ",\"running_ns\":", running_known ? call->running_ns : NOT_THERE);
+    const bool suspended_known = !is_incomplete(call) || !call->is_activation;
+    put_optional(json, ",\"suspended_ns\":", suspended_known ? call->suspended_ns : NOT_THERE);
+    put_optional(json, ",\"waiting_ns\":", call->waiting_known && !is_incomplete(call) ? call->waiting_ns : NOT_THERE);
+}
+
 /* What only calls with annotations have. */
 static void put_notes(const struct calls_output *output, const struct replay_call *call)
 {
     struct json_writer *json = output->json;
-    if (call->omitted_call_count || call->omitted_ns) {
+    if ((call->omitted_call_count || call->omitted_ns) && !is_incomplete(call)) {
         put_field(json, ",\"omitted_calls\":", call->omitted_call_count);
         put_field(json, ",\"omitted_ns\":", call->omitted_ns);
     }
@@ -126,9 +158,17 @@ static void put_moment(struct json_writer *json, uint64_t time_ns, uint32_t lane
     json_raw(json, "}\n", 2);
 }
 
+static bool is_wanted_moment(const struct calls_output *output, uint64_t time_ns, uint32_t function)
+{
+    return call_filter_has_moment(&output->filter, time_ns) && call_filter_has_function(&output->filter, function);
+}
+
 static int print_mark(void *context, const struct replay_mark *mark)
 {
-    struct json_writer *json = ((struct calls_output *)context)->json;
+    const struct calls_output *const output = context;
+    struct json_writer *json = output->json;
+    if (!is_wanted_moment(output, mark->time_ns, mark->function))
+        return 0;
     json_text(json, "{\"mark\":");
     json_string(json, mark->text);
     put_moment(json, mark->time_ns, mark->lane, mark->call_id);
@@ -137,7 +177,10 @@ static int print_mark(void *context, const struct replay_mark *mark)
 
 static int print_counter(void *context, const struct replay_counter *counter)
 {
-    struct json_writer *json = ((struct calls_output *)context)->json;
+    const struct calls_output *const output = context;
+    struct json_writer *json = output->json;
+    if (!is_wanted_moment(output, counter->time_ns, counter->function))
+        return 0;
     json_text(json, "{\"counter\":");
     json_string(json, counter->name);
     json_text(json, ",\"value\":");
@@ -151,6 +194,8 @@ static int print_call(void *context, const struct replay_call *call)
 {
     struct calls_output *output = context;
     struct json_writer *json = output->json;
+    if (!call->in_range || !call_filter_has_function(&output->filter, call->function))
+        return 0;
     struct function_text *function = &output->functions[call->function];
     if (!function->text)
         *function = describe(output->definitions, call->function);
@@ -160,18 +205,10 @@ static int print_call(void *context, const struct replay_call *call)
     put_optional(json, ",\"parent\":", call->parent_id);
     put_field(json, ",\"lane\":", call->lane);
     json_raw(json, function->text, function->length);
-    json_uint(json, call->start_ns);
-    if (call->outcome == REPLAY_UNFINISHED)
-        json_text(json, ",\"end_ns\":null");
-    else
-        put_field(json, ",\"end_ns\":", call->end_ns);
-    put_field(json, ",\"self_ns\":", call->self_ns);
-    put_field(json, ",\"running_ns\":", call->running_ns);
-    put_field(json, ",\"suspended_ns\":", call->suspended_ns);
-    put_optional(json, ",\"waiting_ns\":", output->waiting_known ? call->waiting_ns : NOT_THERE);
+    put_times(json, call);
     put_notes(output, call);
     json_text(json, ",\"outcome\":\"");
-    json_text(json, vocabulary_outcome(call->outcome));
+    json_text(json, call->goes_on ? "open" : vocabulary_outcome(call->outcome));
     json_raw(json, "\"}\n", 3);
     return json->failed ? EIO : 0;
 }
@@ -195,13 +232,13 @@ static enum exit_code print_calls(const char *path, struct trace *trace, struct 
     return trace_argument_judge(path, trace);
 }
 
-static enum exit_code run_calls(const char *path, struct trace *trace)
+static enum exit_code run_calls(const char *path, struct trace *trace, struct call_filter filter)
 {
     const struct cptrace_definitions *definitions = trace_facts(trace)->definitions;
     struct calls_output output = {
         .json = json_writer_create(stdout),
         .definitions = definitions,
-        .waiting_known = trace_facts(trace)->waiting_known,
+        .filter = filter,
         .functions = calloc(definitions->function_count + 1, sizeof *output.functions),
     };
     enum exit_code code = EXIT_CODE_FAILED;
@@ -216,26 +253,93 @@ static enum exit_code run_calls(const char *path, struct trace *trace)
     return code;
 }
 
+static size_t count_event_blocks(const struct trace *trace)
+{
+    const struct trace_facts *const facts = trace_facts(trace);
+    size_t count = 0;
+    for (size_t i = 0; i < facts->block_count; ++i)
+        count += facts->blocks[i].kind == CPTRACE_BLOCK_EVENTS;
+    return count;
+}
+
+static void tell_reading(const char *path, const struct trace *trace)
+{
+    const struct trace_reading reading = trace_reading(trace);
+    message_detail("%s: needed %zu of %zu blocks of events, decompressed %" PRIu64 " blocks in all, %s", message_file_name(path),
+                   reading.selected_count, count_event_blocks(trace), reading.decompressed_count,
+                   reading.by_index ? "found by the index" : "found by a scan of the whole file");
+}
+
+static enum exit_code run_part(const char *path, struct trace *trace, const struct call_filter_request *request)
+{
+    struct call_filter filter;
+    enum exit_code code = call_filter_resolve(&filter, request, path, trace_facts(trace)->definitions);
+    if (code == EXIT_CODE_OK && call_filter_wanted(request)) {
+        const struct trace_selection selection = call_filter_selection(&filter);
+        if (trace_select(trace, &selection) != CPTRACE_OK) {
+            message_error("no memory");
+            code = EXIT_CODE_FAILED;
+        }
+    }
+    if (code == EXIT_CODE_OK)
+        code = run_calls(path, trace, filter);
+    call_filter_free(&filter);
+    if (code == EXIT_CODE_OK || code == EXIT_CODE_PARTIAL)
+        tell_reading(path, trace);
+    return code;
+}
+
+static enum exit_code open_and_run(const char *path, const struct call_filter_request *request)
+{
+    struct trace *trace;
+    enum exit_code code = call_filter_wanted(request) ? trace_argument_survey(path, &trace) : trace_argument_open(path, &trace);
+    if (code != EXIT_CODE_OK)
+        return code;
+    code = run_part(path, trace, request);
+    trace_close(trace);
+    return code;
+}
+
+/* False: wrong usage, told. */
+static bool apply_option(struct call_filter_request *request, const char **path, int option, const char *value)
+{
+    switch (option) {
+    case CALLS_OPTION_RANGE:
+        if (time_range_parse(value, &request->range))
+            return true;
+        message_usage("--range: expected FROM..TO such as 1.2s..1.3s, 250ms.. or ..2m, found '%s'", value);
+        return false;
+    case CALLS_OPTION_LANE:
+        request->lane = value;
+        return true;
+    case CALLS_OPTION_FUNCTION:
+        request->function = value;
+        return true;
+    case CALLS_OPTION_VERBOSE:
+        message_level(MESSAGE_VERBOSE);
+        return true;
+    case OPTION_OPERAND:
+        return trace_argument_set(path, value);
+    default:
+        return false;
+    }
+}
+
 enum exit_code cmd_calls(int argument_count, char **arguments)
 {
     struct option_walk walk = option_walk_begin(&calls_options, argument_count, arguments);
+    struct call_filter_request request = {.range = {0, UINT64_MAX}};
     const char *path = NULL, *value;
     for (int option; (option = option_next(&walk, &value)) != OPTION_END;) {
         if (option == CALLS_OPTION_HELP) {
             option_table_help(&calls_options, stdout);
             return trace_argument_close_output(EXIT_CODE_OK);
         }
-        if (option != OPTION_OPERAND || !trace_argument_set(&path, value))
+        if (!apply_option(&request, &path, option, value))
             return EXIT_CODE_USAGE;
     }
     if (!trace_argument_given(path))
         return EXIT_CODE_USAGE;
     platform_binary_stream(stdout);
-    struct trace *trace;
-    enum exit_code code = trace_argument_open(path, &trace);
-    if (code != EXIT_CODE_OK)
-        return code;
-    code = run_calls(path, trace);
-    trace_close(trace);
-    return trace_argument_close_output(code);
+    return trace_argument_close_output(open_and_run(path, &request));
 }

@@ -266,7 +266,8 @@ static void print_pairs(const char *name, const struct cptrace_info_pair *pairs,
         if (!has_prefix(&pairs[i], prefix))
             continue;
         const uint32_t prefix_length = (uint32_t)strlen(prefix);
-        print_pair(name, (struct cptrace_info_pair){{pairs[i].key.bytes + prefix_length, pairs[i].key.length - prefix_length}, pairs[i].value});
+        print_pair(name,
+                   (struct cptrace_info_pair){{pairs[i].key.bytes + prefix_length, pairs[i].key.length - prefix_length}, pairs[i].value});
     }
 }
 
@@ -360,6 +361,7 @@ static void print_text(const struct trace *trace, const struct replay_result *re
     print_row("written by", trace_info(trace, "writer"));
     print_labels(facts);
     print_pairs("option", facts->info, facts->info_count, "option:");
+    print_pairs("process", facts->info, facts->info_count, "process:");
     print_end(facts);
     printf("complete     %s\n", facts->complete ? "yes" : facts->cut ? "no: the file is cut" : "no: the file is damaged");
     if (facts->damaged_blocks)

@@ -10,5 +10,7 @@ enum exit_code cmd_calls(int argument_count, char **arguments);
 enum exit_code cmd_dump(int argument_count, char **arguments);
 enum exit_code cmd_check(int argument_count, char **arguments);
 enum exit_code cmd_recover(int argument_count, char **arguments);
+enum exit_code cmd_merge(int argument_count, char **arguments);
+enum exit_code cmd_strip(int argument_count, char **arguments);
 
 #endif

@@ -19,6 +19,8 @@ static const struct command commands[] = {
     {"dump", "cptrace dump", "every record of the file as one line, with its offset", cmd_dump},
     {"check", "cptrace check", "whether the file is whole, and where it is not", cmd_check},
     {"recover", "cptrace recover", "makes traces of what killed processes left in a folder", cmd_recover},
+    {"merge", "cptrace merge", "the traces of several processes as one trace", cmd_merge},
+    {"strip", "cptrace strip", "a copy without what is private", cmd_strip},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 

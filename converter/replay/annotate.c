@@ -58,7 +58,8 @@ static bool take_arguments(struct machine *machine, struct call_stack *stack, st
 
 static bool tell_mark(struct machine *machine, uint32_t lane, struct cptrace_string text, uint64_t now_ns)
 {
-    const struct replay_mark mark = {.lane = lane, .time_ns = now_ns, .call_id = call_stack_top(&machine->stacks[lane])->id, .text = text};
+    const struct frame *const top = call_stack_top(&machine->stacks[lane]);
+    const struct replay_mark mark = {.lane = lane, .time_ns = now_ns, .call_id = top->id, .function = top->function, .text = text};
     ++machine->mark_count;
     for (size_t i = 0; i < machine->visitor_count && !machine->stopped; ++i) {
         if (machine->visitors[i].mark)
@@ -69,10 +70,12 @@ static bool tell_mark(struct machine *machine, uint32_t lane, struct cptrace_str
 
 static bool tell_counter(struct machine *machine, uint32_t lane, const struct cptrace_annotation *annotation, uint64_t now_ns)
 {
+    const struct frame *const top = call_stack_top(&machine->stacks[lane]);
     const struct replay_counter counter = {
         .lane = lane,
         .time_ns = now_ns,
-        .call_id = call_stack_top(&machine->stacks[lane])->id,
+        .call_id = top->id,
+        .function = top->function,
         .name = annotation->text,
         .value = annotation->value,
     };

@@ -89,7 +89,8 @@ static void translate(const struct trace *trace, struct fed_block *block)
     }
     if (undefined)
         replace_unknown_functions(trace, events);
-    ticks_to_run_ns(trace, events);
+    if (!trace->keeps_ticks)
+        ticks_to_run_ns(trace, events);
 }
 
 static void keep_text(struct fed_block *block)
@@ -117,18 +118,33 @@ static void keep_text(struct fed_block *block)
     }
 }
 
-static void decode(struct block_feed *feed, struct fed_block *block, const struct cptrace_block_entry *entry)
+/* The index is not trusted more than the block. */
+static void check_entry(const struct block_feed *feed, struct fed_block *block, const struct cptrace_block *raw)
 {
+    const struct cptrace_reader *const reader = feed->trace->reader;
+    if (cptrace_reader_statistics(reader).by_index &&
+        cptrace_reader_check_entry(reader, block->entry, raw, &block->error) == CPTRACE_NO_MEMORY)
+        block->status = CPTRACE_NO_MEMORY;
+}
+
+static void decode(struct block_feed *feed, struct fed_block *block, size_t place)
+{
+    const struct trace *const trace = feed->trace;
+    const struct cptrace_block_entry *const entry = trace->event_blocks[place];
     struct cptrace_block raw;
     block->entry = entry;
     block->next = NULL;
+    block->error = (struct cptrace_error){0};
+    block->after_skipped = trace->part.is_part && trace->part.after_skipped[place];
     block->status = cptrace_reader_read_block(feed->trace->reader, entry, &feed->buffer, &raw, &block->error);
     if (block->status == CPTRACE_OK)
         block->status = cptrace_events_decode(&raw, &block->events, &block->error);
     if (block->status == CPTRACE_OK)
         keep_text(block);
     if (block->status == CPTRACE_OK)
-        translate(feed->trace, block);
+        check_entry(feed, block, &raw);
+    if (block->status == CPTRACE_OK)
+        translate(trace, block);
 }
 
 static struct fed_block *take_spare(struct block_feed *feed)
@@ -148,13 +164,13 @@ static void decode_ahead(void *context)
             platform_gate_wait(feed->gate);
         if (feed->stop)
             break;
-        const struct cptrace_block_entry *entry = feed->trace->event_blocks[feed->next_entry++];
+        const size_t place = feed->next_entry++;
         struct fed_block *block = take_spare(feed);
         platform_gate_unlock(feed->gate);
         if (!block)
             block = calloc(1, sizeof *block);
         if (block)
-            decode(feed, block, entry);
+            decode(feed, block, place);
         platform_gate_lock(feed->gate);
         if (!block)
             break; /* the merge sees that blocks are missing */
@@ -195,7 +211,7 @@ static struct fed_block *decode_next(struct block_feed *feed)
     if (!block)
         block = calloc(1, sizeof *block);
     if (block)
-        decode(feed, block, feed->trace->event_blocks[feed->next_entry++]);
+        decode(feed, block, feed->next_entry++);
     return block;
 }
 
@@ -245,10 +261,10 @@ static void free_list(struct fed_block *first)
     }
 }
 
-void block_feed_close(struct block_feed *feed)
+uint64_t block_feed_close(struct block_feed *feed)
 {
     if (!feed)
-        return;
+        return 0;
     platform_gate_lock(feed->gate);
     feed->stop = true;
     platform_gate_wake(feed->gate);
@@ -256,7 +272,9 @@ void block_feed_close(struct block_feed *feed)
     platform_thread_join(feed->thread);
     free_list(feed->ready_first);
     free_list(feed->spare);
+    const uint64_t decompressed_count = feed->buffer.decompressed_count;
     cptrace_block_buffer_free(&feed->buffer);
     platform_gate_free(feed->gate);
     free(feed);
+    return decompressed_count;
 }

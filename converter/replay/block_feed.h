@@ -5,14 +5,17 @@
 
 #include "replay/trace.h"
 
-/* A decoded block. In it every tick is already ns since the start of the run, and every function has a definition. */
+/* A decoded block. In it every tick is already ns since the start of the run (unless trace->keeps_ticks), and every function has a
+ * definition.
+ */
 struct fed_block {
     struct cptrace_events events;
     const struct cptrace_block_entry *entry;
     char *text; /* of its annotations, which the raw block does not outlive */
     size_t text_capacity;
+    bool after_skipped;         /* the lane has blocks right before that are not part of what is read */
     enum cptrace_status status; /* CORRUPT: no events, the block counts as damage */
-    struct cptrace_error error;
+    struct cptrace_error error; /* also when status is OK, but the index told something else of the block */
     struct fed_block *next;
 };
 
@@ -26,7 +29,8 @@ struct block_feed *block_feed_open(const struct trace *trace);
 struct fed_block *block_feed_take(struct block_feed *feed);
 void block_feed_give_back(struct block_feed *feed, struct fed_block *block);
 
-/* Stops the helper; blocks still taken are freed with it once given back, so give back first. NULL is fine. */
-void block_feed_close(struct block_feed *feed);
+/* Stops the helper; blocks still taken are freed with it once given back, so give back first. NULL is fine. Returns how many blocks were
+ * decompressed. */
+uint64_t block_feed_close(struct block_feed *feed);
 
 #endif

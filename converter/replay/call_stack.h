@@ -21,7 +21,11 @@ struct frame {
     uint32_t slice_count;
     bool ghost; /* no call: something unknown, or a call that went on elsewhere. Its id, path and depth are its parent's */
     bool lost;  /* suspended by a gap, whose end is slice_start_ns: perhaps it never goes on */
-    bool noted; /* the notes count; they are not even zeroed before */
+    /* Of interest when only a part of the trace is read: */
+    bool partial;      /* began before what was read */
+    bool in_range;     /* a slice of it was in the range of the selection */
+    bool waiting_lost; /* a slice of it began before the lane's first reading of CPU time */
+    bool noted;        /* the notes count; they are not even zeroed before */
     struct frame_notes notes;
 };
 

@@ -35,12 +35,17 @@ static uint64_t end_of_lost(const struct cptrace_events *block, size_t first_new
 static bool recover_call(struct machine *machine, uint32_t lane, const struct cptrace_open_call *open, uint64_t now_ns)
 {
     const uint64_t start_ns = earlier(open->start_tick, now_ns);
-    if (open->activation == CPTRACE_NO_NUMBER)
-        return machine_begin_call(machine, lane, open->function, CPTRACE_NO_NUMBER, start_ns, now_ns);
-    bool known;
-    if (!machine_resume(machine, lane, open->activation, now_ns, &known))
+    bool known = false;
+    if (open->activation == CPTRACE_NO_NUMBER) {
+        if (!machine_begin_call(machine, lane, open->function, CPTRACE_NO_NUMBER, start_ns, now_ns))
+            return false;
+    } else if (!machine_reopen(machine, lane, open->activation, now_ns, &known) ||
+               (!known && !machine_begin_activation(machine, lane, open->function, open->activation, start_ns, now_ns))) {
         return false;
-    return known || machine_begin_activation(machine, lane, open->function, open->activation, start_ns, now_ns);
+    }
+    if (!known)
+        machine_mark_partial(machine, lane);
+    return true;
 }
 
 /* When an activation that went on inside the gap can have done so at the earliest: another lane may have had it until then. */

@@ -120,6 +120,8 @@ static enum cptrace_status look_ahead(struct lane_merge *merge, struct cptrace_e
         ++merge->taken_count;
         if (block->status == CPTRACE_OK && block->events.event_count > 0) {
             merge->ahead = block;
+            if (block->error.status == CPTRACE_CORRUPT && !remember_failed(merge, block))
+                return no_memory(error);
             break;
         }
         const enum cptrace_status status = block->status;
@@ -142,6 +144,7 @@ static struct lane_run run_of(const struct active_lane *active, size_t end)
         .lane = events->lane,
         .block = events,
         .block_begins = active->position == 0,
+        .after_skipped = active->block->after_skipped,
         .begin = events->events + active->position,
         .end = events->events + end,
     };
@@ -269,7 +272,7 @@ void lane_merge_close(struct lane_merge *merge)
     block_feed_give_back(merge->feed, merge->ahead);
     for (size_t i = 0; i < merge->heap_count; ++i)
         block_feed_give_back(merge->feed, merge->heap[i].block);
-    block_feed_close(merge->feed);
+    merge->trace->decompressed_count += block_feed_close(merge->feed);
     report_failed(merge);
     free(merge->failed);
     free(merge->heap);

@@ -9,6 +9,7 @@ struct lane_run {
     uint32_t lane;
     const struct cptrace_events *block; /* that the events are from */
     bool block_begins;                  /* true for the first run of its block */
+    bool after_skipped;                 /* blocks of the lane before this one are not read: not a gap of the file */
     const struct cptrace_event *begin, *end;
 };
 

@@ -62,6 +62,9 @@ bool machine_begin_call(struct machine *machine, uint32_t lane, uint32_t functio
     frame->slice_count = 1;
     frame->ghost = false;
     frame->lost = false;
+    frame->partial = false;
+    frame->in_range = false;
+    frame->waiting_lost = !stack->cpu.known;
     frame->noted = false;
     return !machine->enters || tell_enter(machine, frame);
 }
@@ -118,6 +121,36 @@ static void tell_notes(const struct frame *frame, struct replay_call *call)
         call->arguments = (struct cptrace_string){notes->arguments, notes->argument_bytes};
 }
 
+void machine_mark_partial(struct machine *machine, uint32_t lane)
+{
+    struct frame *const top = call_stack_top(&machine->stacks[lane]);
+    top->partial = true;
+    if (machine->trace->part.is_part && top->activation != CPTRACE_NO_NUMBER)
+        top->parent_id = REPLAY_NO_CALL; /* what is below need not be what started it */
+}
+
+/* A plain call that is still open where its lane ends is unfinished; a generator could go on in any lane. */
+static bool goes_on(const struct trace_part *part, const struct frame *frame, enum replay_outcome outcome)
+{
+    if (outcome != REPLAY_UNFINISHED)
+        return false;
+    if (frame->activation == CPTRACE_NO_NUMBER)
+        return !part->lane_end_read[frame->lane];
+    return part->lanes_left_out || part->end_ns != UINT64_MAX;
+}
+
+static void tell_part(const struct trace_part *part, const struct frame *frame, struct replay_call *call)
+{
+    call->waiting_known = !frame->waiting_lost;
+    call->is_partial = frame->partial;
+    call->goes_on = goes_on(part, frame, call->outcome);
+    call->in_range = frame->in_range;
+    if (frame->partial && !call->is_activation) { /* it ran all the time, whatever the frame saw of it */
+        call->running_ns = call->end_ns - call->start_ns;
+        call->suspended_ns = 0;
+    }
+}
+
 static struct replay_call finished_call(const struct machine *machine, const struct frame *frame, uint64_t end_ns,
                                         enum replay_outcome outcome)
 {
@@ -137,7 +170,12 @@ static struct replay_call finished_call(const struct machine *machine, const str
         .outcome = outcome,
         .task = CPTRACE_NO_NUMBER,
         .created_by = REPLAY_NO_CALL,
+        .is_activation = frame->activation != CPTRACE_NO_NUMBER,
+        .waiting_known = machine->trace->facts.waiting_known,
+        .in_range = true,
     };
+    if (machine->trace->part.is_part)
+        tell_part(&machine->trace->part, frame, &call);
     if (frame->activation != CPTRACE_NO_NUMBER && machine->tasks.task_count)
         call.task = task_index_find(&machine->tasks, frame->activation, &call.created_by);
     if (frame->noted)
@@ -172,6 +210,7 @@ bool machine_end_top(struct machine *machine, uint32_t lane, uint64_t now_ns, en
     if (stack->count <= 1)
         return true;
     struct frame *frame = call_stack_top(stack);
+    machine_note_slice(machine, frame, now_ns);
     call_stack_settle_slice(stack, frame, now_ns);
     --stack->count;
     if (frame->ghost)
@@ -187,6 +226,7 @@ bool machine_suspend_top(struct machine *machine, uint32_t lane, uint64_t now_ns
     if (stack->count <= 1)
         return true;
     struct frame *frame = call_stack_top(stack);
+    machine_note_slice(machine, frame, now_ns);
     call_stack_settle_slice(stack, frame, now_ns);
     --stack->count;
     if (frame->ghost)
@@ -206,6 +246,7 @@ bool machine_suspend_top(struct machine *machine, uint32_t lane, uint64_t now_ns
 static struct frame take_from_stack(struct machine *machine, struct activation_place place, uint64_t now_ns)
 {
     struct frame *frame = &machine->stacks[place.lane].frames[place.index];
+    machine_note_slice(machine, frame, now_ns);
     if (frame->noted)
         call_stack_settle_notes(&machine->stacks[place.lane], frame);
     struct frame taken = *frame;
@@ -239,11 +280,33 @@ bool machine_resume(struct machine *machine, uint32_t lane, uint32_t activation,
         frame.start_ns = now_ns;
     frame.child_ns = 0;
     frame.lost = false;
+    frame.waiting_lost |= !stack->cpu.known;
     ++frame.slice_count;
     ++machine->resume_count;
     stack->frames[stack->count++] = frame;
     const struct activation_place here = {.lane = lane, .index = (uint32_t)stack->count - 1};
     return activations_put(&machine->activations, activation, here) || machine_stop_for_memory(machine);
+}
+
+/* Of all lanes, the blocks between the times of the selection are read, and no others for sure. */
+static bool ran_unread(const struct machine *machine, uint32_t activation, uint64_t now_ns)
+{
+    const struct trace_part *const part = &machine->trace->part;
+    const struct activation_place *const place = activations_find(&machine->activations, activation);
+    if (!part->is_part || !place)
+        return false;
+    return place->lane != ACTIVATION_SUSPENDED || part->lanes_left_out || now_ns > part->end_ns ||
+           machine->suspended.frames[place->index].slice_start_ns < part->begin_ns;
+}
+
+bool machine_reopen(struct machine *machine, uint32_t lane, uint32_t activation, uint64_t now_ns, bool *known)
+{
+    const bool partial = ran_unread(machine, activation, now_ns);
+    if (!machine_resume(machine, lane, activation, now_ns, known))
+        return false;
+    if (*known)
+        call_stack_top(&machine->stacks[lane])->partial |= partial;
+    return true;
 }
 
 static const struct cptrace_activation_start *next_start(struct call_stack *stack, const struct cptrace_events *block)
@@ -255,10 +318,16 @@ static const struct cptrace_activation_start *next_start(struct call_stack *stac
 static bool reopen(struct machine *machine, uint32_t lane, const struct cptrace_activation_start *start, uint64_t now_ns)
 {
     bool known;
-    if (!machine_resume(machine, lane, start->activation, now_ns, &known))
+    if (!machine_reopen(machine, lane, start->activation, now_ns, &known))
         return false;
+    if (known)
+        return true;
     const uint64_t start_ns = start->start_tick < now_ns ? start->start_tick : now_ns;
-    return known || machine_begin_activation(machine, lane, start->function, start->activation, start_ns, now_ns);
+    if (!machine_begin_activation(machine, lane, start->function, start->activation, start_ns, now_ns))
+        return false;
+    if (start_ns < now_ns) /* else it began before the run, which has no more of it */
+        machine_mark_partial(machine, lane);
+    return true;
 }
 
 static bool resume(struct machine *machine, uint32_t lane, uint32_t activation, uint64_t now_ns)

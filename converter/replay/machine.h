@@ -33,12 +33,23 @@ bool machine_begin_call(struct machine *machine, uint32_t lane, uint32_t functio
 bool machine_begin_activation(struct machine *machine, uint32_t lane, uint32_t function, uint32_t activation, uint64_t start_ns,
                               uint64_t slice_start_ns);
 
+/* The top call, just put there, did not begin now: its start was in a block that is not there, or not read. */
+void machine_mark_partial(struct machine *machine, uint32_t lane);
+
+/* Notes whether a slice of the frame, which ends now, is in the range that is asked for. */
+static inline void machine_note_slice(const struct machine *machine, struct frame *frame, uint64_t now_ns)
+{
+    const struct trace_part *const part = &machine->trace->part;
+    frame->in_range |= frame->slice_start_ns <= part->end_ns && now_ns >= part->begin_ns;
+}
+
 /* Ends the top call, or takes it to the suspended ones (lost: in a gap; perhaps it never goes on). Nothing happens to an empty stack. */
 bool machine_end_top(struct machine *machine, uint32_t lane, uint64_t now_ns, enum replay_outcome outcome);
 bool machine_suspend_top(struct machine *machine, uint32_t lane, uint64_t now_ns, bool lost);
 
-/* Puts a living activation back on a stack. *known tells whether it lives. */
+/* Puts a living activation back on a stack. *known tells whether it lives. reopen: it may have run elsewhere since it was suspended. */
 bool machine_resume(struct machine *machine, uint32_t lane, uint32_t activation, uint64_t now_ns, bool *known);
+bool machine_reopen(struct machine *machine, uint32_t lane, uint32_t activation, uint64_t now_ns, bool *known);
 
 /* Tells of a call that is over: its slices are settled, its frame is on no stack any more. */
 bool machine_finish_call(struct machine *machine, struct frame *frame, uint64_t end_ns, enum replay_outcome outcome);

@@ -14,7 +14,7 @@ static bool replay_run(struct machine *machine, const struct lane_run *run, bool
         return machine_stop_for_memory(machine);
     if (run->block_begins) {
         stack->next_start = 0;
-        stack->cpu.known &= !damaged; /* what is missing may have been on this lane */
+        stack->cpu.known &= !damaged && !run->after_skipped; /* what is missing may have been on this lane */
         if (!gap_reconcile(machine, run->lane, run->block))
             return false;
     }
@@ -80,6 +80,7 @@ static bool finish_unfinished(struct machine *machine)
         struct call_stack *stack = &machine->stacks[lane];
         for (; stack->count > 1; --stack->count) {
             struct frame *frame = call_stack_top(stack);
+            machine_note_slice(machine, frame, end_ns);
             call_stack_settle_slice(stack, frame, end_ns);
             if (!frame->ghost)
                 unfinished[count++] = frame;

@@ -17,6 +17,9 @@ struct trace; /* an opened trace: its file, its definitions, its clock */
 /* Opens a file, or standard input when path is "-" (spooled to an unlinked temporary file). A cut or damaged trace opens; see trace_facts.
  */
 enum cptrace_status trace_open(const char *path, struct trace **trace, struct cptrace_error *error);
+/* The same without reading the events, when the file has a valid index; else it is scanned all the same. Damage is then known only of what
+ * was read, and waiting_known is not. For a part of the trace: */
+enum cptrace_status trace_survey(const char *path, struct trace **trace, struct cptrace_error *error);
 void trace_close(struct trace *trace); /* NULL is fine */
 
 struct trace_facts {
@@ -56,6 +59,26 @@ struct cptrace_string trace_info(const struct trace *trace, const char *key);
  * first. label's key is without its prefix. False: there are no more. */
 bool trace_next_label(const struct trace_facts *facts, size_t *at, struct cptrace_info_pair *label);
 
+/* A part of the trace: what was on the stacks of these lanes between two times of the run, or calls of these functions. */
+struct trace_selection {
+    uint64_t begin_ns, end_ns; /* both included; 0 and UINT64_MAX: all the time */
+    const bool *lanes;         /* by number; NULL: all */
+    const bool *functions;     /* by number; NULL: all */
+};
+/* Once, after trace_survey: replays then read no more blocks than the part needs. The visitor still meets other calls, too (callers of the
+ * functions; calls that share a block with the range): in_range and the call's lane and function tell which are meant. Calls of selected
+ * functions, and those of selected lanes that begin and end in the range, come as they are in the whole trace, except for their ids. Of
+ * others, part of what they did may be in blocks that are not read: see is_partial and goes_on. OK or NO_MEMORY. */
+enum cptrace_status trace_select(struct trace *trace, const struct trace_selection *selection);
+
+/* What was read so far. */
+struct trace_reading {
+    bool by_index;
+    size_t selected_count;       /* blocks of events that a replay reads */
+    uint64_t decompressed_count; /* blocks of any kind, each time that they were */
+};
+struct trace_reading trace_reading(const struct trace *trace);
+
 enum replay_outcome { REPLAY_RETURNED = 0, REPLAY_RAISED = 1, REPLAY_UNFINISHED = 2 };
 
 #define REPLAY_NO_CALL UINT64_MAX
@@ -86,6 +109,13 @@ struct replay_call {
     struct cptrace_string arguments;
     uint32_t task;       /* number of the task that it is the root of, or CPTRACE_NO_NUMBER */
     uint64_t created_by; /* the call that made the task, or REPLAY_NO_CALL */
+    bool is_activation;  /* of a generator or coroutine, or a span that can be suspended */
+    bool waiting_known;  /* the waiting times mean something */
+    /* When only a part of the trace is replayed (trace_select); else false, false, true. */
+    bool is_partial; /* some of it was perhaps not read, its start or (of an activation) a later slice: sums are of what was read. When it
+                        is the start, arguments and (of an activation) the parent are not known */
+    bool goes_on;    /* unfinished as far as was read: its end is not known, its sums are not complete */
+    bool in_range;   /* it was on a stack between the times of the selection */
 };
 
 /* A node of the path tree (calling-context tree): the chain of functions from the root. Sums are exact, over all calls of the path. */
@@ -115,11 +145,13 @@ struct replay_function {
 struct replay_mark {
     uint32_t lane;
     uint64_t time_ns, call_id;
+    uint32_t function; /* of that call, or CPTRACE_NO_NUMBER */
     struct cptrace_string text;
 };
 struct replay_counter {
     uint32_t lane;
     uint64_t time_ns, call_id;
+    uint32_t function;
     struct cptrace_string name;
     double value;
 };

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "platform/platform.h"
+#include "replay/selection.h"
 
 static enum cptrace_status fail(struct cptrace_error *error, enum cptrace_status status, const char *format, ...)
 {
@@ -72,6 +73,13 @@ static enum cptrace_status scan(struct trace *trace, struct cptrace_error *error
         if (block.kind == CPTRACE_BLOCK_EVENTS && !trace->facts.waiting_known)
             trace->facts.waiting_known = cptrace_events_have(&block, CPTRACE_ANNOTATION_CPU);
     }
+    trace->facts.cut = status == CPTRACE_TRUNCATED || !cptrace_reader_end(trace->reader)->present;
+    return status == CPTRACE_END || status == CPTRACE_TRUNCATED ? CPTRACE_OK : status;
+}
+
+static enum cptrace_status survey(struct trace *trace, struct cptrace_error *error)
+{
+    const enum cptrace_status status = cptrace_reader_survey(trace->reader, error);
     trace->facts.cut = status == CPTRACE_TRUNCATED || !cptrace_reader_end(trace->reader)->present;
     return status == CPTRACE_END || status == CPTRACE_TRUNCATED ? CPTRACE_OK : status;
 }
@@ -194,7 +202,8 @@ uint64_t trace_run_ns(const struct trace *trace, uint64_t tick)
     return monotonic_ns > start_ns ? monotonic_ns - start_ns : 0;
 }
 
-enum cptrace_status trace_open(const char *path, struct trace **opened, struct cptrace_error *error)
+static enum cptrace_status open_with(enum cptrace_status (*learn)(struct trace *trace, struct cptrace_error *error), const char *path,
+                                     struct trace **opened, struct cptrace_error *error)
 {
     *opened = NULL;
     struct trace *trace = calloc(1, sizeof *trace);
@@ -202,7 +211,7 @@ enum cptrace_status trace_open(const char *path, struct trace **opened, struct c
         return fail(error, CPTRACE_NO_MEMORY, "no memory");
     enum cptrace_status status = open_reader(trace, path, error);
     if (status == CPTRACE_OK)
-        status = scan(trace, error);
+        status = learn(trace, error);
     if (status == CPTRACE_OK)
         status = learn_clock(trace, error);
     if (status == CPTRACE_OK)
@@ -220,12 +229,33 @@ enum cptrace_status trace_open(const char *path, struct trace **opened, struct c
     return status;
 }
 
+enum cptrace_status trace_open(const char *path, struct trace **opened, struct cptrace_error *error)
+{
+    return open_with(scan, path, opened, error);
+}
+
+enum cptrace_status trace_survey(const char *path, struct trace **opened, struct cptrace_error *error)
+{
+    return open_with(survey, path, opened, error);
+}
+
+struct trace_reading trace_reading(const struct trace *trace)
+{
+    const struct cptrace_reader_statistics statistics = cptrace_reader_statistics(trace->reader);
+    return (struct trace_reading){
+        .by_index = statistics.by_index,
+        .selected_count = trace->event_block_count,
+        .decompressed_count = statistics.decompressed_count + trace->decompressed_count,
+    };
+}
+
 void trace_close(struct trace *trace)
 {
     if (!trace)
         return;
     path_tree_free(&trace->paths);
     function_table_free(&trace->function_sums);
+    trace_part_free(&trace->part);
     cptrace_clock_free(trace->clock);
     cptrace_reader_close(trace->reader);
     if (trace->spool_path)

@@ -10,9 +10,15 @@ target_link_libraries(cli_traces PRIVATE cptrace)
 # Beside cp2html and cptrace, so that one folder on PATH is enough.
 set_target_properties(cli_traces PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/converter")
 
-add_executable(test_replay "${CALLPROFILER_TESTS_ROOT}/c/test_replay.c")
-target_link_libraries(test_replay PRIVATE cp_replay criterion::criterion)
-add_test(NAME test_replay COMMAND test_replay --jobs 2)
+foreach(name test_replay test_replay_cases test_replay_damage test_replay_selection)
+  add_executable(${name} "${CALLPROFILER_TESTS_ROOT}/c/${name}.c" "${CALLPROFILER_TESTS_ROOT}/c/replay_model.c")
+  target_link_libraries(${name} PRIVATE cp_replay criterion::criterion)
+  add_test(NAME ${name} COMMAND ${name} --jobs 2)
+endforeach()
+
+add_executable(test_rewrite "${CALLPROFILER_TESTS_ROOT}/c/test_rewrite.c" "${CALLPROFILER_TESTS_ROOT}/c/replay_model.c")
+target_link_libraries(test_rewrite PRIVATE cp_rewrite criterion::criterion)
+add_test(NAME test_rewrite COMMAND test_rewrite --jobs 2)
 
 find_or_explain(zstd)
 add_executable(test_replay_hostile "${CALLPROFILER_TESTS_ROOT}/c/test_replay_hostile.c")
@@ -29,7 +35,7 @@ endif()
 
 if(NOT APPLE AND NOT WIN32) # --wrap is the GNU linker's
   add_executable(test_replay_memory "${CALLPROFILER_TESTS_ROOT}/c/test_replay_memory.c")
-  target_link_libraries(test_replay_memory PRIVATE cp_replay criterion::criterion)
+  target_link_libraries(test_replay_memory PRIVATE cp_rewrite criterion::criterion)
   target_link_options(test_replay_memory PRIVATE -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc)
   add_test(NAME test_replay_memory COMMAND test_replay_memory)
 endif()

@@ -246,7 +246,7 @@ Test(section_2, padding)
 {
     struct memory_file file;
     write_spec_example(&file);
-    const size_t index = file.length - 71; /* the index */
+    const size_t index = file.length - 75; /* the index */
     uint8_t padded[600] = {0};
     for (int dirty = 0; dirty < 2; dirty++) {
         memcpy(padded, file.bytes, index);

@@ -1,5 +1,5 @@
-/* The 1st, 2nd, 3rd … allocation of opening and replaying a trace fails, until none is left to fail: "no memory" each time, no leak, no
- * crash, no hang of the helper thread. Linked with --wrap, as test_memory.c. */
+/* The 1st, 2nd, 3rd … allocation of opening and replaying a trace, or a part of it, or of writing it anew, fails, until none is left to
+ * fail: "no memory" each time, no leak, no crash, no hang of the helper thread. Linked with --wrap, as test_memory.c. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdatomic.h>
@@ -8,6 +8,7 @@
 #include "cptrace/writer.h"
 #include "platform/platform.h"
 #include "replay/replay.h"
+#include "rewrite/rewrite.h"
 
 static _Atomic long allocations_left = -1; /* negative: none fails */
 
@@ -39,7 +40,7 @@ static int append_to_file(void *context, const void *bytes, size_t length)
 }
 
 /* Deep stacks, many paths, many suspended generators, several lanes and blocks: every table grows. */
-static char *write_trace(void)
+static char *write_trace(uint32_t size)
 {
     char *path;
     FILE *file = platform_temporary_file(NULL, &path);
@@ -55,7 +56,7 @@ static char *write_trace(void)
     uint64_t tick = 0;
     for (uint32_t lane_number = 0; lane_number < 3; ++lane_number) {
         struct cptrace_lane_writer *lane = cptrace_writer_define_lane(writer, lane_number, (struct cptrace_string){"lane", 4});
-        for (uint32_t i = 0; i < 500; ++i) {
+        for (uint32_t i = 0; i < size; ++i) {
             const uint32_t activation = cptrace_lane_start(lane, ++tick, 3);
             if (i % 100 == 0)
                 cptrace_writer_define_task(writer, (struct cptrace_string){"task", 4}, activation, activation / 2);
@@ -90,13 +91,75 @@ static enum cptrace_status open_and_replay(const char *path)
     return (enum cptrace_status) - stopped;
 }
 
-Test(replay_memory, every_allocation_may_fail)
+static enum cptrace_status replay_a_part(const char *path)
 {
-    char *path = write_trace();
+    const bool functions[] = {true, false, false, false};
+    const struct trace_selection selection = {100, UINT64_MAX, NULL, functions};
+    struct trace *trace;
+    struct cptrace_error error = {0};
+    struct replay_result result;
+    enum cptrace_status status = trace_survey(path, &trace, &error);
+    if (status == CPTRACE_OK)
+        status = trace_select(trace, &selection);
+    if (status == CPTRACE_OK)
+        status = (enum cptrace_status) - trace_replay(trace, NULL, 0, NULL, NULL, &result, &error);
+    trace_close(trace);
+    return status;
+}
+
+static int forget_bytes(void *context, const void *bytes, size_t length)
+{
+    (void)context;
+    (void)bytes;
+    (void)length;
+    return 0;
+}
+
+static enum cptrace_status write_anew(struct trace *trace)
+{
+    static const struct redaction redaction = {.texts = true};
+    struct timeline timeline = {0};
+    struct rewrite *rewrite = NULL;
+    struct cptrace_error error = {0};
+    if (!timeline_init(&timeline, trace))
+        return CPTRACE_NO_MEMORY;
+    const struct rewrite_options options = {
+        .sink = {forget_bytes, NULL},
+        .run_id = trace_facts(trace)->header->run_id,
+        .start_ns = trace_facts(trace)->header->start.monotonic_ns,
+        .timeline = &timeline,
+        .redaction = &redaction,
+    };
+    const struct rewrite_input input = {.trace = trace, .owns_timeline = true, .lane_owner = "pid 1"};
+    enum cptrace_status status = rewrite_create(&options, &rewrite, &error);
+    if (status == CPTRACE_OK)
+        status = rewrite_add(rewrite, &input, &error);
+    if (status == CPTRACE_OK)
+        status = rewrite_finish(rewrite, options.start_ns + trace_facts(trace)->wall_ns, NULL, 0, &error);
+    cr_assert_eq(status == CPTRACE_OK, error.status == CPTRACE_OK);
+    rewrite_free(rewrite);
+    timeline_free(&timeline);
+    return status;
+}
+
+static enum cptrace_status open_and_write_anew(const char *path)
+{
+    struct trace *trace;
+    const enum cptrace_status opened = trace_open(path, &trace, NULL);
+    if (opened != CPTRACE_OK)
+        return opened;
+    const enum cptrace_status status = write_anew(trace);
+    trace_close(trace);
+    return status;
+}
+
+static void let_every_allocation_fail(enum cptrace_status (*work)(const char *path), uint32_t size)
+{
+    char *path = write_trace(size);
     long failures = 0;
     for (;; ++failures) {
         allocations_left = failures;
-        const enum cptrace_status status = open_and_replay(path);
+        const enum cptrace_status status = work(path);
         const bool none_failed = allocations_left > 0;
         allocations_left = -1;
         if (none_failed) {
@@ -111,3 +174,9 @@ Test(replay_memory, every_allocation_may_fail)
     platform_remove_file(path);
     free(path);
 }
+
+Test(replay_memory, replay) { let_every_allocation_fail(open_and_replay, 500); }
+
+Test(replay_memory, part) { let_every_allocation_fail(replay_a_part, 150); }
+
+Test(replay_memory, rewrite) { let_every_allocation_fail(open_and_write_anew, 150); }

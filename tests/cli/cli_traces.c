@@ -3,6 +3,7 @@
  *
  * Usage: cli_traces FOLDER */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,24 +42,30 @@ static int append_to_file(void *context, const void *bytes, size_t length)
     return fwrite(bytes, 1, length, context) == length ? 0 : errno;
 }
 
-static struct maker begin(const char *folder, const char *name, uint32_t block_event_count)
+static struct maker create(const char *folder, const char *name, struct cptrace_writer_options options)
 {
     char path[1024];
     snprintf(path, sizeof path, "%s/%s.cptrace", folder, name);
     struct maker maker = {.file = fopen(path, "wb")};
     if (!maker.file)
         die(path);
-    const struct cptrace_writer_options options = {
-        .file_id = 0x1234abcd,
-        .run_id = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16},
-        .ns_per_tick_q32 = (uint64_t)TRACE_NS_PER_TICK << 32,
-        .start = point_at(0),
-        .block_event_count = block_event_count,
-    };
+    options.ns_per_tick_q32 = (uint64_t)TRACE_NS_PER_TICK << 32;
     struct cptrace_error error;
     maker.writer = cptrace_writer_create((struct cptrace_sink){append_to_file, maker.file}, &options, &error);
     if (!maker.writer)
         die(error.message);
+    return maker;
+}
+
+static struct maker begin(const char *folder, const char *name, uint32_t block_event_count)
+{
+    const struct cptrace_writer_options options = {
+        .file_id = 0x1234abcd,
+        .run_id = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16},
+        .start = point_at(0),
+        .block_event_count = block_event_count,
+    };
+    struct maker maker = create(folder, name, options);
     const struct cptrace_pair info[] = {
         {text("name"), text(name)},      {text("kind"), text("script")},       {text("argv"), text("app.py")},
         {text("argv"), text("--fast")},  {text("python"), text("3.14.0")},     {text("host"), text("box")},
@@ -325,6 +332,104 @@ static void make_annotated(const char *folder, const char *name, uint32_t block_
     finish_with(&m, 240, pairs, 4);
 }
 
+/* --- processes of one run: the parent has run id 10101010..., its children say so --- */
+
+enum { PROCESS_PARENT = 0x10, PROCESS_CHILD = 0x20, PROCESS_GRANDCHILD = 0x30 };
+
+/* The process begins at t of the parent's time; its own clock starts elsewhere. */
+static struct maker begin_process(const char *folder, const char *name, uint8_t id, uint64_t t, const char *pid, const char *parent_run)
+{
+    const struct cptrace_calibration parent_time = point_at(t);
+    struct cptrace_writer_options options = {.file_id = id, .start = {TRACE_START_TICK, 777000, parent_time.utc_ns}};
+    memset(options.run_id, id, sizeof options.run_id);
+    if (id == PROCESS_PARENT)
+        options.start = parent_time;
+    struct maker maker = create(folder, name, options);
+    const struct cptrace_pair info[] = {
+        {text("name"), text("app")},
+        {text("python"), text("3.14.0")},
+        {text("pid"), text(pid)},
+        {text("argv"), text(id == PROCESS_PARENT ? "app.py" : "-c")},
+        {text("argv"), text("--token=s3cret-argv")},
+        {text("host"), text("s3cret-host")},
+        {text("cwd"), text("/home/s3cret-folder")},
+        {text("label:user"), text("s3cret-label")},
+        {text("something:new"), text("s3cret-unknown")},
+        {text("parent_run"), text(parent_run)},
+    };
+    cptrace_writer_info(maker.writer, info, sizeof info / sizeof info[0] - (id == PROCESS_PARENT));
+    maker.lane = cptrace_writer_define_lane(maker.writer, id, text("MainThread"));
+    return maker;
+}
+
+static struct cptrace_calibration child_point_at(uint64_t start_t, uint64_t t)
+{
+    return (struct cptrace_calibration){TRACE_START_TICK + t, 777000 + t * TRACE_NS_PER_TICK, point_at(start_t + t).utc_ns};
+}
+
+static uint32_t module_function(struct maker *maker, const char *name, const char *module, const char *path)
+{
+    const uint32_t file = cptrace_writer_define_file(maker->writer, text(path), 1234, 99);
+    const struct cptrace_function function = {text(name), text(module), text(""), file, 7, CPTRACE_CATEGORY_USER, 0};
+    return cptrace_writer_define_function(maker->writer, &function);
+}
+
+/* main 0..100 { GET 10..90 { handle 20..80: a coroutine that suspends 30..60 }, mark, counter }; second thread: work 5..95 */
+static void make_parent_process(const char *folder)
+{
+    struct maker m = begin_process(folder, "process_parent", PROCESS_PARENT, 0, "100", "");
+    struct cptrace_lane_writer *other = cptrace_writer_define_lane(m.writer, 0x11, text("s3cret-thread"));
+    const uint32_t main_ = module_function(&m, "main", "__main__", "/home/s3cret-folder/app.py");
+    const uint32_t work = module_function(&m, "work", "pool.tasks", "/home/s3cret-folder/pool/tasks.py");
+    const uint32_t handle = user_function(&m, "handle", 9, CPTRACE_FUNCTION_COROUTINE);
+    const uint32_t get = user_function(&m, "GET /s3cret-span", 0, CPTRACE_FUNCTION_SPAN);
+    cptrace_lane_cpu(m.lane, at(0), 500, 1);
+    cptrace_lane_call(m.lane, at(0), main_);
+    cptrace_lane_call(other, at(5), work);
+    const uint32_t span = cptrace_lane_start(m.lane, at(10), get);
+    const uint32_t coroutine = cptrace_lane_start(m.lane, at(20), handle);
+    cptrace_lane_arguments(m.lane, at(20), text("password='s3cret-argument'"));
+    cptrace_writer_define_task(m.writer, text("s3cret-task"), coroutine, span);
+    cptrace_lane_suspend(m.lane, at(30));
+    cptrace_lane_mark(m.lane, at(40), text("s3cret-mark"));
+    cptrace_lane_counter(m.lane, at(45), 2.5, text("s3cret-counter"));
+    cptrace_lane_resume(m.lane, at(60), coroutine);
+    cptrace_lane_omitted(m.lane, at(70), 3, 4);
+    cptrace_lane_return(m.lane, at(80));
+    cptrace_lane_return(m.lane, at(90));
+    cptrace_lane_return(other, at(95));
+    cptrace_lane_return(m.lane, at(100));
+    const struct cptrace_pair pairs[] = {{text("outcome"), text("returned")}, {text("warning"), text("no s3cret-warning.py")}};
+    finish_with(&m, 120, pairs, 2);
+}
+
+/* Begins at 30 of the parent's time: main 0..100 { work 10.. raises 20, gen 30..40 | 60..70 }, or killed at 40. */
+static void make_child_process(const char *folder, const char *name, uint8_t id, uint64_t start_t, const char *pid, bool killed)
+{
+    struct maker m = begin_process(folder, name, id, start_t, pid, "10101010101010101010101010101010");
+    const uint32_t main_ = module_function(&m, "main", "__main__", "/home/s3cret-folder/app.py");
+    const uint32_t gen = user_function(&m, "gen", 9, CPTRACE_FUNCTION_GENERATOR);
+    const uint32_t work = module_function(&m, "work", "pool.tasks", "/home/s3cret-folder/pool/tasks.py");
+    cptrace_lane_call(m.lane, at(0), main_);
+    cptrace_lane_call(m.lane, at(10), work);
+    cptrace_lane_unwind(m.lane, at(20));
+    const uint32_t activation = cptrace_lane_start(m.lane, at(30), gen);
+    cptrace_lane_suspend(m.lane, at(40));
+    if (killed) {
+        abandon(&m);
+        return;
+    }
+    cptrace_lane_resume(m.lane, at(60), activation);
+    cptrace_lane_return(m.lane, at(70));
+    cptrace_lane_return(m.lane, at(100));
+    const struct cptrace_pair pairs[] = {{text("outcome"), text("raised")}};
+    struct cptrace_error error;
+    if (cptrace_writer_finish(m.writer, child_point_at(start_t, 110), pairs, 1, &error) != CPTRACE_OK)
+        die(error.message);
+    cptrace_writer_free(m.writer);
+    fclose(m.file);
+}
+
 static void make_empty_run(const char *folder)
 {
     struct maker m = begin(folder, "no_calls", 0);
@@ -350,5 +455,8 @@ int main(int argument_count, char **arguments)
     make_empty_run(folder);
     make_annotated(folder, "annotated", 0);
     make_annotated(folder, "annotated_small_blocks", 3);
+    make_parent_process(folder);
+    make_child_process(folder, "process_child", PROCESS_CHILD, 30, "101", false);
+    make_child_process(folder, "process_killed", PROCESS_GRANDCHILD, 20, "102", true);
     return 0;
 }

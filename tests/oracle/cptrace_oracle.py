@@ -294,7 +294,7 @@ class Trace:
         crc, size = struct.unpack("<II", frame[-16:-8])
         check(crc == zlib.crc32(frame[8:-16]) and size == len(frame), "index crc32 or size")
         cursor = Cursor(frame[:-16], 16)
-        end, first = 80, self.start[0]
+        end, first, point = 80, self.start[0], self.start
         check(cursor.varint() == len(self.blocks), "index: block count")
         for block in self.blocks:
             told = end + cursor.varint(), cursor.varint(), *cursor.fixed("IB")
@@ -304,10 +304,24 @@ class Trace:
                 told = cursor.varint(), cursor.varint(), first + cursor.zigzag(), cursor.varint()
                 first = block["first"]
                 check(told == (block["lane"], block["count"], first, block["last"] - first), "index: events")
+                if cursor.u8():
+                    point = tuple(value + cursor.zigzag() for value in point)
+                check(point == block["calibration"], "index: calibration")
+                self.read_functions(Cursor(cursor.string()), block)
         self.index = [cursor.varint() for _ in range(5)]
         cursor.end()
         counts = len(self.functions), len(self.files), len(self.lanes)
         check(self.index == [self.end["events"], self.end["calls"], *counts], "index: totals")
+
+    def read_functions(self, cursor, block):
+        told, end = set(), 0
+        while cursor.at < len(cursor.data):
+            gap = cursor.varint()
+            check(gap or not told, "index: runs that touch")
+            begin, end = end + gap, end + gap + cursor.varint() + 1
+            told.update(range(begin, end))
+        mentioned = {call[0] for call in block["open"]} | {event[2] for event in block["events"] if len(event) == 5}
+        check(told == mentioned - {None}, "index: functions")
 
 
 # 8. Time

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from conftest import Tree, read_calls, read_info, tool
+from conftest import Tree, read_calls, read_info, run_process, tool
 
 FORKS = """
     import os, sys, warnings
@@ -135,6 +135,24 @@ def test_forked_children(forks, end):
         (grandchild,) = children[run_id(child)]
         assert len(Tree(read_calls(grandchild)).named("of_child")) == 2
     assert len(forks.traces_of(end)) == (3 if end == "end_by_grandchild" else 2)
+
+
+def test_merged_processes_stand_in_time(forks, tmp_path):
+    """cptrace merge: what a child did is between what its parent did before and after it, to the recorders' common clock."""
+    traces = forks.traces_of("end_by_grandchild")
+    merged = tmp_path / "merged.cptrace"
+    for order in traces, traces[::-1]:
+        process = run_process([tool("cptrace"), "merge", "--force", *order, "-o", merged], tmp_path)
+        assert (process.returncode, process.stderr) == (0, "")
+        told = read_info(merged)
+        assert told["complete"] is True and told["calls"] == sum(read_info(trace)["calls"] for trace in traces)
+        parent, _ = parents_and_children(traces)
+        assert told["pid"] == read_info(parent)["pid"] and told["lanes"] == 3
+        tree = Tree(read_calls(merged))
+        assert [len(tree.named(name)) for name in ("main", "before", "after", "of_child")] == [1, 1, 1, 4]
+        begin, end = tree.one("before")["end_ns"], tree.one("after")["start_ns"]
+        assert all(begin <= call["start_ns"] <= call["end_ns"] <= end for call in tree.named("of_child"))
+        assert len({call["lane"] for call in tree.named("of_child")}) == 2 and tree.one("main")["lane"] == 0
 
 
 @pytest.mark.parametrize("end", ENDS)

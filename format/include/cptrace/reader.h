@@ -180,11 +180,11 @@ const struct cptrace_info_pair *cptrace_reader_info(const struct cptrace_reader 
 const struct cptrace_info_pair *cptrace_reader_end_info(const struct cptrace_reader *reader, size_t *count);
 const struct cptrace_end *cptrace_reader_end(const struct cptrace_reader *reader);
 const struct cptrace_damage *cptrace_reader_damage(const struct cptrace_reader *reader, size_t *count);
-uint64_t cptrace_reader_bytes_read(const struct cptrace_reader *reader);
-bool cptrace_reader_has_index(const struct cptrace_reader *reader); /* after END */
+uint64_t cptrace_reader_bytes_read(const struct cptrace_reader *reader); /* how far it came: all of the file, after END */
+bool cptrace_reader_has_index(const struct cptrace_reader *reader);      /* after END */
 
 /* Random access, for files (not for sources that cannot seek): the table of every valid block that next has passed, in file order.
- * After END or TRUNCATED it is the whole file: the scan verified every byte once, and these read single blocks again. */
+ * After END or TRUNCATED it is the whole file: a scan by next verified every byte once; survey may have verified only what it read. */
 struct cptrace_block_entry {
     uint64_t offset, compressed_bytes;
     uint32_t sequence;
@@ -194,8 +194,31 @@ struct cptrace_block_entry {
     uint32_t event_count;
     uint64_t first_tick, last_tick;
     struct cptrace_calibration calibration;
+    size_t functions_at, functions_bytes; /* the reader's; see cptrace_reader_block_mentions */
 };
 const struct cptrace_block_entry *cptrace_reader_blocks(const struct cptrace_reader *reader, size_t *count);
+
+/* Learns all of that with as little reading as possible: call it right after opening, instead of next. From the index, when the file ends
+ * with a valid one: then only the info, definitions and end blocks are read (each verified by its crc32 in the index and its checksum), and
+ * events blocks wait for read_block, which verifies them. Else, or when the index and one of those blocks disagree, by next up to the end,
+ * which decompresses every block. END or TRUNCATED as next has it in the end, or a failure. */
+enum cptrace_status cptrace_reader_survey(struct cptrace_reader *reader, struct cptrace_error *error);
+
+struct cptrace_reader_statistics {
+    bool by_index;               /* survey found all in the index */
+    uint64_t decompressed_count; /* blocks that next and survey decompressed; those of read_block are counted in its buffer */
+};
+struct cptrace_reader_statistics cptrace_reader_statistics(const struct cptrace_reader *reader);
+
+/* Whether an events block mentions a function (as a call, a start, a reopen or an open call): so it does while such a call is on its lane's
+ * stack. wanted: by function number, up to count. */
+bool cptrace_reader_block_mentions(const struct cptrace_reader *reader, const struct cptrace_block_entry *entry, const bool *wanted,
+                                   size_t count);
+
+/* Whether a block that read_block returned is what its entry says: OK, or CORRUPT when the index told something else (SPEC.md 5: the block
+ * is right), or NO_MEMORY. Of interest after a survey by index; safe to call from several threads. */
+enum cptrace_status cptrace_reader_check_entry(const struct cptrace_reader *reader, const struct cptrace_block_entry *entry,
+                                               const struct cptrace_block *block, struct cptrace_error *error);
 
 /* Reads and verifies one block by its entry into a buffer of the caller's (zero it first, free it last), so that several threads may
  * read at once. *block points into the buffer. */
@@ -203,6 +226,7 @@ struct cptrace_block_buffer {
     uint8_t *compressed, *content;
     size_t compressed_capacity, content_capacity;
     void *decompressor;
+    uint64_t decompressed_count; /* blocks that were read into it */
 };
 enum cptrace_status cptrace_reader_read_block(const struct cptrace_reader *reader, const struct cptrace_block_entry *entry,
                                               struct cptrace_block_buffer *buffer, struct cptrace_block *block,
