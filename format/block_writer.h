@@ -8,6 +8,8 @@
 
 struct ZSTD_CCtx_s;
 
+#define BLOCK_DEFAULT_LEVEL 1
+
 struct block_writer {
     struct cptrace_sink sink;
     struct ZSTD_CCtx_s *compressor;
