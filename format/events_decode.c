@@ -371,8 +371,7 @@ static enum cptrace_status decode_open(struct decoder *decoder, struct events_he
             return corrupt(decoder, "column open", "no valid callee");
         if (!cursor_varint(&header->open, &age) || age > out->first_tick)
             return corrupt(decoder, "column open", "no valid age");
-        if (decoder->callees[callee].is_activation &&
-            (!cursor_varint_u32(&header->open, &activation) || activation == CPTRACE_NO_NUMBER))
+        if (decoder->callees[callee].is_activation && (!cursor_varint_u32(&header->open, &activation) || activation == CPTRACE_NO_NUMBER))
             return corrupt(decoder, "column open", "no valid activation");
         push_activation(decoder, callee, activation);
         out->open[out->open_count++] = (struct cptrace_open_call){

@@ -1,4 +1,5 @@
-/* A sample of the events tells how long those of each function take, and so which deltas share a column; then one pass writes the columns. */
+/* A sample of the events tells how long those of each function take, and so which deltas share a column; then one pass writes the columns.
+ */
 #include "events_encoder.h"
 
 #include <stdlib.h>
@@ -22,6 +23,7 @@ static_assert(DELTA_COLUMNS_WRITTEN <= DELTA_COLUMNS_MAX, "SPEC.md 4.3");
 #define MEAN_COUNT (DELTA_WIDE * MEAN_STEPS + 1)
 
 #define OP_MAX_BYTES 4 /* a callee is one of at most BLOCK_EVENTS_MAX + OPEN_CALLS_MAX */
+#define OP_TWO_BYTES_LIMIT (1u << 14)
 #define WIDE_MAX_BYTES 4 /* of ticks that a pending event holds */
 
 #if defined(__GNUC__)
@@ -30,16 +32,16 @@ static_assert(DELTA_COLUMNS_WRITTEN <= DELTA_COLUMNS_MAX, "SPEC.md 4.3");
 #define UNLIKELY(condition) (condition)
 #endif
 
-static bool grow_slots(struct events_encoder *encoder, uint64_t function_times_2)
+static bool grow_numbers(struct events_encoder *encoder, uint64_t key)
 {
-    if (function_times_2 >= 2 * (uint64_t)FUNCTION_MAX)
+    if (key >= 2 * (uint64_t)FUNCTION_MAX)
         return false;
-    const size_t used = encoder->slot_count;
+    const size_t used = encoder->number_count;
     size_t capacity = used;
-    if (!cptrace_array_reserve(&encoder->slots, &capacity, (size_t)function_times_2 + 1, sizeof *encoder->slots))
+    if (!cptrace_array_reserve(&encoder->numbers, &capacity, (size_t)key + 1, sizeof *encoder->numbers))
         return false;
-    memset(encoder->slots + used, 0, (capacity - used) * sizeof *encoder->slots);
-    encoder->slot_count = capacity;
+    memset(encoder->numbers + used, 0, (capacity - used) * sizeof *encoder->numbers);
+    encoder->number_count = capacity;
     return true;
 }
 
@@ -51,30 +53,31 @@ static bool reserve_callee(struct events_encoder *encoder)
            cptrace_array_reserve(&encoder->columns, &encoder->columns_capacity, count, DELTA_CONTEXTS * sizeof *encoder->columns);
 }
 
-static void put_callee(struct events_encoder *encoder, uint64_t function_times_2)
+static void put_callee(struct events_encoder *encoder, uint64_t key)
 {
     const size_t number = encoder->callee_count++;
-    encoder->callees[number] = function_times_2;
+    encoder->callees[number] = key;
     memset(&encoder->totals[number * DELTA_CONTEXTS], 0, DELTA_CONTEXTS * sizeof *encoder->totals);
     memset(&encoder->columns[number * DELTA_CONTEXTS], 0, DELTA_CONTEXTS * sizeof *encoder->columns);
 }
 
-/* 0: no memory. */
-static uint32_t add_callee(struct events_encoder *encoder, uint64_t function_times_2)
+/* A callee that the block has not had yet, or 0 for an event without one. False: no memory. */
+static bool add_callee(struct events_encoder *encoder, uint64_t key, uint32_t *number)
 {
-    if ((function_times_2 >= encoder->slot_count && !grow_slots(encoder, function_times_2)) || !reserve_callee(encoder))
-        return 0;
-    const uint32_t number = (uint32_t)encoder->callee_count;
-    put_callee(encoder, function_times_2);
-    encoder->slots[function_times_2] = (struct callee_slot){encoder->stamp, number};
-    return number;
+    *number = 0;
+    if (key >> 1 == PENDING_NO_FUNCTION)
+        return true;
+    if ((key >= encoder->number_count && !grow_numbers(encoder, key)) || !reserve_callee(encoder))
+        return false;
+    *number = encoder->numbers[key] = (uint32_t)encoder->callee_count;
+    put_callee(encoder, key);
+    return true;
 }
 
-static inline uint32_t find_callee(struct events_encoder *encoder, uint64_t function_times_2)
+static inline bool find_callee(struct events_encoder *encoder, uint64_t key, uint32_t *number)
 {
-    if (UNLIKELY(function_times_2 >= encoder->slot_count || encoder->slots[function_times_2].stamp != encoder->stamp))
-        return add_callee(encoder, function_times_2);
-    return encoder->slots[function_times_2].callee;
+    *number = key < encoder->number_count ? encoder->numbers[key] : 0;
+    return *number || add_callee(encoder, key, number);
 }
 
 static bool begin(struct events_encoder *encoder)
@@ -83,7 +86,8 @@ static bool begin(struct events_encoder *encoder)
                                            &encoder->resume,  &encoder->reopen, &encoder->delta, &encoder->wide};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
         buffers[i]->length = 0;
-    encoder->stamp++;
+    for (size_t i = 1; i < encoder->callee_count; i++)
+        encoder->numbers[encoder->callees[i]] = 0;
     encoder->callee_count = 0;
     if (!reserve_callee(encoder))
         return false;
@@ -95,13 +99,14 @@ static bool encode_open(struct events_encoder *encoder, const struct pending_blo
 {
     struct cursor from = {block->open->bytes, block->open->bytes + block->open->length};
     for (uint32_t i = 0; i < block->open_count; i++) {
-        uint64_t function_times_2 = 0, age = 0, activation = 0;
-        cursor_varint(&from, &function_times_2);
+        uint64_t key = 0, age = 0, activation = 0;
+        uint32_t callee;
+        cursor_varint(&from, &key);
         cursor_varint(&from, &age);
-        const uint32_t callee = find_callee(encoder, function_times_2);
-        if (callee == 0 || !cptrace_buffer_varint(&encoder->open, callee - 1) || !cptrace_buffer_varint(&encoder->open, age))
+        if (!find_callee(encoder, key, &callee) || !cptrace_buffer_varint(&encoder->open, callee - 1) ||
+            !cptrace_buffer_varint(&encoder->open, age))
             return false;
-        if (function_times_2 & 1 && (!cursor_varint(&from, &activation) || !cptrace_buffer_varint(&encoder->open, activation)))
+        if (key & 1 && (!cursor_varint(&from, &activation) || !cptrace_buffer_varint(&encoder->open, activation)))
             return false;
     }
     return true;
@@ -123,12 +128,10 @@ static bool sample_range(struct events_encoder *encoder, const uint64_t *events,
     uint32_t after_pop = from ? is_pop(pending_code(events[from - 1])) : 0;
     for (uint32_t i = from; i < to; i++) {
         const uint32_t code = pending_code(events[i]);
-        if (moves_stack(code)) {
-            const uint32_t callee = find_callee(encoder, pending_callee(events[i]));
-            if (UNLIKELY(callee == 0))
-                return false;
-            encoder->totals[context_of(callee, code, after_pop)] += (UINT64_C(1) << 32) + delta_byte(events[i]);
-        }
+        uint32_t callee;
+        if (!find_callee(encoder, pending_callee(events[i]), &callee))
+            return false;
+        encoder->totals[context_of(callee, code, after_pop)] += (UINT64_C(1) << 32) + delta_byte(events[i]);
         after_pop = is_pop(code);
     }
     return true;
@@ -152,7 +155,7 @@ static void choose_delta_columns(struct events_encoder *encoder, uint32_t event_
 {
     const size_t context_count = encoder->callee_count * DELTA_CONTEXTS;
     uint32_t counts[MEAN_COUNT] = {0}, sampled_count = 1;
-    for (size_t i = 0; i < context_count; i++)
+    for (size_t i = DELTA_CONTEXTS; i < context_count; i++)
         if (encoder->totals[i]) {
             counts[mean_of(encoder->totals[i])] += (uint32_t)(encoder->totals[i] >> 32);
             sampled_count += (uint32_t)(encoder->totals[i] >> 32);
@@ -173,7 +176,7 @@ static void choose_delta_columns(struct events_encoder *encoder, uint32_t event_
         columns[mean] = (uint8_t)(used ? used - 1 : 0);
     }
     encoder->delta_columns = used ? used : 1;
-    for (size_t i = 0; i < context_count; i++)
+    for (size_t i = DELTA_CONTEXTS; i < context_count; i++)
         if (encoder->totals[i])
             encoder->columns[i] = columns[mean_of(encoder->totals[i])];
 }
@@ -255,40 +258,46 @@ static void encode_wide(struct outputs *out, uint64_t event)
     out->wide = store_varint(out->wide, ticks - DELTA_WIDE);
 }
 
+/* One or two bytes without a branch on which. */
+static inline uint8_t *store_op(uint8_t *to, uint32_t op)
+{
+    if (UNLIKELY(op >= OP_TWO_BYTES_LIMIT))
+        return store_varint(to, op);
+    const uint32_t two = op >= 0x80;
+    to[0] = (uint8_t)(op | two << 7);
+    to[1] = (uint8_t)(op >> 7);
+    return to + 1 + two;
+}
+
 /* Writes the columns op and delta, and what few events have besides; false when there is no memory. What the loop needs stands in locals:
  * its stores of bytes may then change none of it. */
 static bool encode_events(struct events_encoder *encoder, const struct pending_block *block, struct outputs *out)
 {
     const uint64_t *const events = block->events;
     const uint32_t event_count = block->event_count;
-    const struct callee_slot *slots = encoder->slots;
+    const uint32_t *numbers = encoder->numbers;
     const uint8_t *columns = encoder->columns;
-    uint64_t slot_count = encoder->slot_count;
-    const uint32_t stamp = encoder->stamp;
+    uint64_t number_count = encoder->number_count;
     uint8_t *op_at = out->op, *delta[DELTA_COLUMNS_MAX];
     memcpy(delta, out->delta, sizeof delta);
     uint32_t after_pop = 0;
     for (uint32_t i = 0; i < event_count; i++) {
         const uint64_t event = events[i], key = pending_callee(event);
         const uint32_t code = pending_code(event), byte = delta_byte(event);
-        uint32_t callee = 0;
-        if (moves_stack(code)) {
-            if (UNLIKELY(key >= slot_count || slots[key].stamp != stamp)) {
-                if (!add_callee(encoder, key))
-                    return false;
-                slots = encoder->slots;
-                slot_count = encoder->slot_count;
-                columns = encoder->columns;
-            }
-            callee = slots[key].callee;
+        uint32_t callee = key < number_count ? numbers[key] : 0;
+        if (UNLIKELY(callee == 0)) {
+            uint32_t added;
+            if (!add_callee(encoder, key, &added))
+                return false;
+            callee = added;
+            numbers = encoder->numbers;
+            number_count = encoder->number_count;
+            columns = encoder->columns;
         }
         uint8_t **const column = &delta[columns[context_of(callee, code, after_pop)]];
         *(*column)++ = (uint8_t)byte;
-        const bool is_named = code == PENDING_CODE_CALL || code == CPTRACE_OP_START;
-        const uint32_t op = is_named ? callee - 1 + CPTRACE_OP_CALL : code;
-        *op_at++ = (uint8_t)op;
-        if (UNLIKELY(op >= 0x80))
-            op_at = store_varint(op_at - 1, op);
+        const uint32_t op = code + ((callee - 1 + CPTRACE_OP_CALL - code) & (0 - names_callee(code))); /* without a branch */
+        op_at = store_op(op_at, op);
         if (UNLIKELY(byte == DELTA_WIDE))
             encode_wide(out, event);
         if (UNLIKELY(code - CPTRACE_OP_RESUME <= CPTRACE_OP_START - CPTRACE_OP_RESUME))
@@ -350,7 +359,7 @@ void cptrace_events_encoder_free(struct events_encoder *encoder)
     cptrace_buffer_free(&encoder->reopen);
     cptrace_buffer_free(&encoder->delta);
     cptrace_buffer_free(&encoder->wide);
-    free(encoder->slots);
+    free(encoder->numbers);
     free(encoder->callees);
     free(encoder->totals);
     free(encoder->columns);

@@ -6,18 +6,13 @@
 #include "byte_buffer.h"
 #include "frame.h"
 
-struct callee_slot {
-    uint32_t stamp, callee;
-};
-
 struct events_encoder {
-    struct callee_slot *slots; /* by pending_callee; valid when the stamp is that of the block */
-    size_t slot_count;
+    uint32_t *numbers; /* of callees, by pending_callee; 0: not in this block yet */
+    size_t number_count;
     uint64_t *callees; /* as pending_callee has them; 0 stands for no function: the block's numbers of the others are one less */
     uint64_t *totals;  /* DELTA_CONTEXTS per callee, of a sample: events << 32 | sum of their deltas, cut to what one byte holds */
     uint8_t *columns;  /* DELTA_CONTEXTS per callee: where these deltas go */
     size_t callee_count, callee_capacity, totals_capacity, columns_capacity;
-    uint32_t stamp;
     uint32_t delta_columns;
     const uint8_t *deltas[DELTA_COLUMNS_MAX]; /* columns in the buffer delta */
     uint32_t delta_counts[DELTA_COLUMNS_MAX];

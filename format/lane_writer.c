@@ -88,7 +88,8 @@ static uint32_t block_limit(const struct cptrace_lane_writer *lane)
 static size_t content_bytes(const struct cptrace_lane_writer *lane, uint32_t more_events)
 {
     return EVENTS_HEADER_BYTES + EVENTS_LENGTHS_MAX_BYTES + (size_t)lane->open_count * OPEN_MAX_BYTES * 2 + lane->annotation.length +
-           ((size_t)lane->granted + more_events) * EVENT_MAX_BYTES + (lane->operand_count + (size_t)more_events * OPERANDS_MAX) * OPERAND_MAX_BYTES;
+           ((size_t)lane->granted + more_events) * EVENT_MAX_BYTES +
+           (lane->operand_count + (size_t)more_events * OPERANDS_MAX) * OPERAND_MAX_BYTES;
 }
 
 /* The stack as it is now, as struct pending_block has it. */
@@ -219,6 +220,7 @@ static bool write_events(struct cptrace_lane_writer *lane, uint32_t event_count)
         .first_tick = lane->first_tick,
         .last_tick = lane->last_tick,
     };
+    lane->writer->blocks.event_function_count = lane->writer->encoder.callee_count;
     return cptrace_writer_write_block(lane->writer, block, pieces, piece_count);
 }
 
@@ -334,7 +336,7 @@ bool cptrace_lane_resume(struct cptrace_lane_writer *lane, uint64_t tick, uint32
     struct cptrace_writer *const writer = lane->writer;
     struct suspended_call call;
     if (!cptrace_suspended_take(&writer->suspended, activation, &call))
-        return false; /* not suspended: its suspend was not seen, so it is still on a stack */
+        return false;                                        /* not suspended: its suspend was not seen, so it is still on a stack */
     if (UNLIKELY(lane->room == 0) && !make_room(lane, tick)) /* a new block knows no suspensions */
         return false;
     const bool is_known = call.block_stamp == lane->block_stamp;
@@ -356,7 +358,7 @@ bool cptrace_lane_resume(struct cptrace_lane_writer *lane, uint64_t tick, uint32
 void cptrace_lane_throw(struct cptrace_lane_writer *lane, uint64_t tick)
 {
     if (lane->depth)
-        put_event(lane, tick, CPTRACE_OP_THROW, 0);
+        put_event(lane, tick, CPTRACE_OP_THROW, PENDING_NO_FUNCTION);
 }
 
 uint8_t *cptrace_lane_begin_annotation(struct cptrace_lane_writer *lane, uint64_t tick, enum cptrace_annotation_kind kind,
@@ -365,7 +367,7 @@ uint8_t *cptrace_lane_begin_annotation(struct cptrace_lane_writer *lane, uint64_
     if (lane->granted && lane->annotation.length + payload_bytes > BLOCK_ANNOTATION_BYTES)
         if (!cptrace_lane_write_block(lane))
             return NULL;
-    if (!put_event(lane, tick, kind, 0))
+    if (!put_event(lane, tick, kind, PENDING_NO_FUNCTION))
         return NULL;
     if (!cptrace_buffer_reserve(&lane->annotation, VARINT_MAX_BYTES + payload_bytes)) {
         cptrace_writer_no_memory(lane->writer);

@@ -14,6 +14,7 @@
 #define PENDING_CODE_SHIFT 27
 #define PENDING_ACTIVATION (UINT64_C(1) << 31)
 #define PENDING_CODE_CALL 7u
+#define PENDING_NO_FUNCTION UINT32_MAX /* of throws and annotations, which leave the stack as it is */
 
 static inline uint64_t pending_event(uint64_t ticks, uint32_t code, uint32_t function)
 {
@@ -26,7 +27,7 @@ static inline uint32_t pending_code(uint64_t event) { return (uint32_t)event >> 
 static inline uint64_t pending_callee(uint64_t event) { return event >> 31; }
 
 static inline uint32_t is_pop(uint32_t code) { return code <= CPTRACE_OP_SUSPEND; }
-/* Throws and annotations leave the stack as it is. */
-static inline uint32_t moves_stack(uint32_t code) { return UINT32_C(0xBF) >> code & 1; }
+/* Calls and starts. */
+static inline uint32_t names_callee(uint32_t code) { return (1u << PENDING_CODE_CALL | 1u << CPTRACE_OP_START) >> code & 1; }
 
 #endif

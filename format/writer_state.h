@@ -27,8 +27,8 @@ struct cptrace_lane_writer {
     size_t event_capacity;
     uint64_t *operands; /* as struct pending_block has them */
     size_t operand_count, operand_capacity;
-    uint32_t granted; /* events of this block = granted - room; 0: no block is begun */
-    uint32_t limit;   /* events of this block at most */
+    uint32_t granted;                                /* events of this block = granted - room; 0: no block is begun */
+    uint32_t limit;                                  /* events of this block at most */
     uint64_t previous_cpu_ns, previous_switch_count; /* of the cpu annotation before, in this block */
     struct suspension_order suspensions;
     uint64_t block_stamp;

@@ -21,9 +21,15 @@ enum cptrace_status decode_literal(const struct literal *literal, struct cptrace
         const char *bytes;
         size_t length;
     } columns[] = {
-        {literal->callee, literal->callee_bytes},         {literal->open, literal->open_bytes},     {literal->op, literal->op_bytes},
-        {literal->start, literal->start_bytes},           {literal->resume, literal->resume_bytes}, {literal->reopen, literal->reopen_bytes},
-        {literal->annotation, literal->annotation_bytes}, {literal->delta, literal->delta_bytes},   {literal->wide, literal->wide_bytes},
+        {literal->callee, literal->callee_bytes},
+        {literal->open, literal->open_bytes},
+        {literal->op, literal->op_bytes},
+        {literal->start, literal->start_bytes},
+        {literal->resume, literal->resume_bytes},
+        {literal->reopen, literal->reopen_bytes},
+        {literal->annotation, literal->annotation_bytes},
+        {literal->delta, literal->delta_bytes},
+        {literal->wide, literal->wide_bytes},
     };
     uint8_t content[512] = {CPTRACE_BLOCK_EVENTS};
     uint8_t *at = store_u32(content + 16, literal->event_count);

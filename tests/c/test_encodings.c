@@ -96,9 +96,9 @@ Test(section_4_3, every_op)
         .open_count = 2,
         .first = 100,
         .last = 459,
-        COLUMN(callee, "\x0E\x00\x10"      /* 7, plain; popped after a pop: column 1 */
-                       "\x13\x00\x01"      /* 9, activations; popped after a push: column 1 */
-                       "\xD8\x04\x01\x00"  /* 300, plain; pushed after a push: column 1 */),
+        COLUMN(callee, "\x0E\x00\x10" /* 7, plain; popped after a pop: column 1 */
+                       "\x13\x00\x01" /* 9, activations; popped after a push: column 1 */
+                       "\xD8\x04\x01\x00" /* 300, plain; pushed after a push: column 1 */),
         COLUMN(open, "\x00\x0A"
                      "\x01\x64\x03"),
         COLUMN(op, "\x12\x00\x11\x02\x03\x06\x01\x0D\x04\x02\x02\x03\x03\x01\x00\x00"),
