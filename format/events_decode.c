@@ -399,10 +399,11 @@ static bool reserve(struct decoder *decoder, const struct events_header *header)
     struct cptrace_events *const out = decoder->out;
     const size_t depth_max = (size_t)header->open_count + header->event_count;
     decoder->callees = malloc((cursor_left(&header->callee) + 1) * sizeof *decoder->callees);
-    decoder->stack = malloc(depth_max * sizeof *decoder->stack);
-    decoder->activations = malloc(depth_max * sizeof *decoder->activations);
-    return decoder->callees && decoder->stack && decoder->activations &&
-           cptrace_array_reserve(&out->open, &out->open_capacity, header->open_count, sizeof *out->open) &&
+    if (!decoder->callees || !cptrace_array_reserve(&out->stack, &out->stack_capacity, 2 * depth_max, sizeof *out->stack))
+        return false;
+    decoder->stack = out->stack;
+    decoder->activations = out->stack + depth_max;
+    return cptrace_array_reserve(&out->open, &out->open_capacity, header->open_count, sizeof *out->open) &&
            cptrace_array_reserve(&out->events, &out->event_capacity, header->event_count, sizeof *out->events);
 }
 
@@ -456,8 +457,6 @@ enum cptrace_status cptrace_events_decode(const struct cptrace_block *block, str
     memcpy(decoder.delta, header.delta, header.delta_columns * sizeof *header.delta);
     status = reserve(&decoder, &header) ? decode_columns(&decoder, &header) : no_memory(&decoder);
     free(decoder.callees);
-    free(decoder.stack);
-    free(decoder.activations);
     free(decoder.suspensions);
     cptrace_suspension_order_free(&decoder.order);
     return status;
@@ -469,5 +468,6 @@ void cptrace_events_free(struct cptrace_events *events)
     free(events->events);
     free(events->starts);
     free(events->annotations);
+    free(events->stack);
     *events = (struct cptrace_events){0};
 }

@@ -97,6 +97,8 @@ static bool begin(struct events_encoder *encoder)
 
 static bool encode_open(struct events_encoder *encoder, const struct pending_block *block)
 {
+    if (block->open_count == 0)
+        return true;
     struct cursor from = {block->open->bytes, block->open->bytes + block->open->length};
     for (uint32_t i = 0; i < block->open_count; i++) {
         uint64_t key = 0, age = 0, activation = 0;

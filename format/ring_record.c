@@ -271,6 +271,10 @@ static uint64_t plain_room(const struct lane_stack *lane)
 static uint64_t take_plain(const struct cptrace_transcoder *transcoder, struct lane_stack *lane, const struct cptrace_ring_slot *slots,
                            uint64_t mask, uint64_t at, uint64_t end, uint64_t last_tick)
 {
+    const uint64_t before_wrap = mask + 1 - (at & mask);
+    end = least(end, at + least(before_wrap, plain_room(lane)));
+    if (at == end)
+        return at;
     struct cptrace_lane_writer *const writer = lane->writer;
     const uint32_t *const functions = transcoder->function_numbers;
     const uint64_t function_capacity = transcoder->function_capacity;
@@ -280,8 +284,9 @@ static uint64_t take_plain(const struct cptrace_transcoder *transcoder, struct l
     const struct stack_entry *const first_entry = writer->stack;
     uint64_t tick = writer->last_tick, call_count = 0;
     uint64_t *event = writer->event_at;
-    for (end = least(end, at + plain_room(lane)); at < end; at++) {
-        const struct cptrace_ring_slot slot = slots[at & mask];
+    const struct cptrace_ring_slot *next = slots + (at & mask), *const next_end = next + (end - at);
+    for (; next < next_end; next++) {
+        const struct cptrace_ring_slot slot = *next;
         const uint64_t number = slot.word >> 8, delta = slot.tick > tick ? slot.tick - tick : 0;
         if (slot.tick > last_tick || number >= function_capacity || delta >= PENDING_TICKS_LONG)
             break;
@@ -291,8 +296,9 @@ static uint64_t take_plain(const struct cptrace_transcoder *transcoder, struct l
             *entry++ = (struct stack_entry){tick + delta, function, CPTRACE_NO_NUMBER};
             *event++ = pending_event(delta, PENDING_CODE_CALL, function);
             call_count++;
-        } else if ((slot.word & 0xff) == CPTRACE_RING_RETURN && call > first_call && entry > first_entry && call[-1].kind == OPEN_CALL &&
-                   call[-1].function == function) {
+        } else if ((slot.word & 0xff) == CPTRACE_RING_RETURN && call > first_call && call[-1].function == function &&
+                   call[-1].kind == OPEN_CALL && entry > first_entry && entry[-1].function == function &&
+                   entry[-1].activation == CPTRACE_NO_NUMBER) {
             call--;
             entry--;
             *event++ = pending_event(delta, CPTRACE_OP_RETURN, function);
@@ -307,7 +313,7 @@ static uint64_t take_plain(const struct cptrace_transcoder *transcoder, struct l
     writer->event_at = event;
     writer->last_tick = tick;
     writer->call_count += call_count;
-    return at;
+    return end - (uint64_t)(next_end - next);
 }
 
 enum cptrace_status cptrace_transcoder_read(struct cptrace_transcoder *transcoder, struct ring_reading *reading, uint64_t end,
