@@ -6,6 +6,7 @@
 #include "byte_buffer.h"
 #include "error.h"
 #include "events_header.h"
+#include "suspension_order.h"
 
 #if defined(__GNUC__)
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
@@ -13,30 +14,54 @@
 #define UNLIKELY(condition) (condition)
 #endif
 
-/* Which activations the block has mentioned so far; filled when the first resume asks. */
-struct mentions {
-    uint32_t *slots; /* open addressing: CPTRACE_NO_NUMBER is free */
-    size_t slot_count, count;
-    size_t starts_taken; /* of events->starts */
+#define COLUMN_BITS 4u
+static_assert(1u << COLUMN_BITS == DELTA_COLUMNS_MAX && COLUMN_BITS * DELTA_CONTEXTS == 16, "the delta columns of a callee fill a u16");
+#define PUSH_SHIFT 0u
+#define POP_SHIFT (2 * COLUMN_BITS)
+
+/* An entry of the column callee. */
+struct callee {
+    uint32_t function;
+    uint16_t columns; /* four bits per context: which delta column */
+    bool is_activation;
+};
+
+struct suspension {
+    uint32_t activation, callee;
+};
+
+/* What nearly every event changes. */
+struct position {
+    struct cursor op;
+    struct cptrace_event *out;
+    size_t depth;
+    uint64_t tick;
+    uint32_t after_pop; /* COLUMN_BITS: the event before popped a call; else 0 */
 };
 
 struct decoder {
     const struct cptrace_block *block;
     struct cptrace_events *out;
     struct cptrace_error *error;
-    struct cursor op, delta, operand;
-    uint8_t *suspendable; /* per call on the stack: has an activation */
-    size_t depth;
-    uint64_t tick, last_tick;
-    uint32_t previous_activation;
+    struct cursor start, resume, reopen, annotation, wide;
+    struct cursor delta[DELTA_COLUMNS_MAX];
+    struct callee *callees;
+    uint32_t callee_count;
+    uint32_t *stack;       /* callees */
+    uint32_t *activations; /* by depth, of the calls that are one */
+    uint64_t last_tick;
+    struct position at;
+    uint64_t next_activation, reopened_activation, reopened_start;
+    struct suspension_order order;
+    struct suspension *suspensions; /* by number */
+    size_t suspension_capacity;
     struct cpu_base cpu_base;
-    struct mentions mentions;
 };
 
 static enum cptrace_status corrupt(const struct decoder *decoder, const char *what, const char *problem)
 {
     return cptrace_error_set(decoder->error, CPTRACE_CORRUPT, decoder->block->offset, "%s of event %zu: %s", what,
-                             decoder->out->event_count, problem);
+                             (size_t)(decoder->at.out - decoder->out->events), problem);
 }
 
 static enum cptrace_status no_memory(const struct decoder *decoder)
@@ -44,119 +69,107 @@ static enum cptrace_status no_memory(const struct decoder *decoder)
     return cptrace_error_no_memory(decoder->error, decoder->block->offset);
 }
 
-static size_t mention_slot(const struct mentions *mentions, uint32_t activation)
-{
-    size_t i = (activation * UINT32_C(2654435769)) & (mentions->slot_count - 1);
-    while (mentions->slots[i] != CPTRACE_NO_NUMBER && mentions->slots[i] != activation)
-        i = (i + 1) & (mentions->slot_count - 1);
-    return i;
-}
-
-static bool grow_mentions(struct mentions *mentions)
-{
-    const struct mentions old = *mentions;
-    const size_t slot_count = old.slot_count ? old.slot_count * 2 : 256;
-    uint32_t *const slots = malloc(slot_count * sizeof *slots);
-    if (!slots)
-        return false;
-    memset(slots, 0xFF, slot_count * sizeof *slots);
-    mentions->slots = slots;
-    mentions->slot_count = slot_count;
-    for (size_t i = 0; i < old.slot_count; i++)
-        if (old.slots[i] != CPTRACE_NO_NUMBER)
-            slots[mention_slot(mentions, old.slots[i])] = old.slots[i];
-    free(old.slots);
-    return true;
-}
-
-static bool mention(struct mentions *mentions, uint32_t activation)
-{
-    if (mentions->count >= mentions->slot_count / 2 && !grow_mentions(mentions))
-        return false;
-    uint32_t *const slot = &mentions->slots[mention_slot(mentions, activation)];
-    mentions->count += *slot != activation;
-    *slot = activation;
-    return true;
-}
-
-/* Brings the mentions up to the event before this one. */
-static bool update_mentions(struct decoder *decoder)
-{
-    struct mentions *const mentions = &decoder->mentions;
-    const struct cptrace_events *const out = decoder->out;
-    if (!mentions->slots) {
-        if (!grow_mentions(mentions))
-            return false;
-        for (size_t i = 0; i < out->open_count; i++)
-            if (out->open[i].activation != CPTRACE_NO_NUMBER && !mention(mentions, out->open[i].activation))
-                return false;
-    }
-    for (; mentions->starts_taken < out->start_count; mentions->starts_taken++)
-        if (!mention(mentions, out->starts[mentions->starts_taken].activation))
-            return false;
-    return true;
-}
-
-static bool read_activation(struct decoder *decoder, uint32_t *activation)
+/* The activation number of a difference from another. */
+static bool read_activation(struct cursor *cursor, uint64_t base, uint32_t *activation)
 {
     uint64_t difference;
-    if (!cursor_varint(&decoder->operand, &difference))
+    if (!cursor_varint(cursor, &difference))
         return false;
     /* In 64 bits without a sign: wrapping is defined, and what wraps is out of range. */
-    const uint64_t sum = decoder->previous_activation + (uint64_t)unzigzag(difference);
-    if (sum >= CPTRACE_NO_NUMBER)
-        return false;
-    *activation = decoder->previous_activation = (uint32_t)sum;
-    return true;
+    const uint64_t sum = base + (uint64_t)unzigzag(difference);
+    *activation = (uint32_t)sum;
+    return sum < CPTRACE_NO_NUMBER;
 }
 
-static enum cptrace_status read_start(struct decoder *decoder, bool reopened, uint32_t *activation)
+static void push_activation(struct decoder *decoder, uint32_t callee, uint32_t activation)
 {
-    struct cptrace_events *const out = decoder->out;
-    struct cptrace_activation_start start;
-    uint64_t age = 0;
-    if (!read_activation(decoder, &start.activation))
-        return corrupt(decoder, "operand", "no valid activation");
-    if (!cursor_varint_u32(&decoder->operand, &start.function) || start.function == CPTRACE_NO_NUMBER)
-        return corrupt(decoder, "operand", "no valid function");
-    if (reopened && (!cursor_varint(&decoder->operand, &age) || age > decoder->tick))
-        return corrupt(decoder, "operand", "no valid age");
-    start.start_tick = decoder->tick - age;
-    if (!cptrace_array_reserve(&out->starts, &out->start_capacity, out->start_count + 1, sizeof *out->starts))
-        return no_memory(decoder);
-    out->starts[out->start_count++] = start;
-    if (start.function >= out->function_limit)
-        out->function_limit = start.function + 1;
-    *activation = start.activation;
+    decoder->activations[decoder->at.depth] = activation;
+    decoder->stack[decoder->at.depth++] = callee;
+}
+
+static enum cptrace_status read_start(struct decoder *decoder, uint32_t callee)
+{
+    uint32_t activation;
+    if (!read_activation(&decoder->start, decoder->next_activation, &activation))
+        return corrupt(decoder, "start", "no valid activation");
+    decoder->next_activation = activation + UINT64_C(1);
+    push_activation(decoder, callee, activation);
     return CPTRACE_OK;
 }
 
-static enum cptrace_status read_resume(struct decoder *decoder, uint32_t *activation)
+static enum cptrace_status read_reopen(struct decoder *decoder)
 {
-    if (!read_activation(decoder, activation))
-        return corrupt(decoder, "operand", "no valid activation");
-    if (!update_mentions(decoder))
+    uint32_t activation, callee;
+    uint64_t difference;
+    if (!read_activation(&decoder->reopen, decoder->reopened_activation, &activation))
+        return corrupt(decoder, "reopen", "no valid activation");
+    if (!cursor_varint_u32(&decoder->reopen, &callee) || callee >= decoder->callee_count || !decoder->callees[callee].is_activation)
+        return corrupt(decoder, "reopen", "no callee that is an activation");
+    if (!cursor_varint(&decoder->reopen, &difference))
+        return corrupt(decoder, "reopen", "no valid start tick");
+    decoder->reopened_activation = activation;
+    decoder->reopened_start += (uint64_t)unzigzag(difference);
+    push_activation(decoder, callee, activation);
+    return CPTRACE_OK;
+}
+
+static enum cptrace_status read_resume(struct decoder *decoder)
+{
+    struct suspension_order *const order = &decoder->order;
+    uint64_t back;
+    if (!cursor_varint(&decoder->resume, &back) || back > order->count)
+        return corrupt(decoder, "resume", "no valid suspension");
+    const size_t number = back ? order->count - (size_t)back : cptrace_suspension_newest(order);
+    if (number == order->count || order->is_resumed[number])
+        return corrupt(decoder, "resume", "no call is suspended there");
+    suspension_resume(order, (uint32_t)number);
+    push_activation(decoder, decoder->suspensions[number].callee, decoder->suspensions[number].activation);
+    return CPTRACE_OK;
+}
+
+static enum cptrace_status suspend(struct decoder *decoder)
+{
+    if (decoder->at.depth == 0 || !decoder->callees[decoder->stack[decoder->at.depth - 1]].is_activation)
+        return corrupt(decoder, "suspend", "the top call is no generator or coroutine");
+    const size_t number = decoder->order.count;
+    if (!cptrace_array_reserve(&decoder->suspensions, &decoder->suspension_capacity, number + 1, sizeof *decoder->suspensions) ||
+        !cptrace_suspension_add(&decoder->order))
         return no_memory(decoder);
-    if (decoder->mentions.slots[mention_slot(&decoder->mentions, *activation)] != *activation)
-        return corrupt(decoder, "resume", "the block does not mention the activation before");
+    decoder->at.depth--;
+    decoder->suspensions[number] = (struct suspension){decoder->activations[decoder->at.depth], decoder->stack[decoder->at.depth]};
+    return CPTRACE_OK;
+}
+
+static enum cptrace_status add_start(struct decoder *decoder, uint64_t start_tick)
+{
+    struct cptrace_events *const out = decoder->out;
+    if (start_tick > decoder->at.tick)
+        return corrupt(decoder, "reopen", "the call starts later");
+    if (!cptrace_array_reserve(&out->starts, &out->start_capacity, out->start_count + 1, sizeof *out->starts))
+        return no_memory(decoder);
+    const uint32_t callee = decoder->stack[decoder->at.depth - 1];
+    out->starts[out->start_count++] = (struct cptrace_activation_start){
+        decoder->activations[decoder->at.depth - 1],
+        decoder->callees[callee].function,
+        start_tick,
+    };
     return CPTRACE_OK;
 }
 
 static void emit(struct decoder *decoder, uint32_t op, uint32_t value)
 {
-    struct cptrace_events *const out = decoder->out;
-    out->events[out->event_count++] = (struct cptrace_event){.tick = decoder->tick, .value = value, .op = (uint8_t)op};
+    *decoder->at.out++ = (struct cptrace_event){.tick = decoder->at.tick, .value = value, .op = (uint8_t)op};
 }
 
 static enum cptrace_status read_annotation(struct decoder *decoder, uint32_t kind)
 {
     struct cptrace_events *const out = decoder->out;
     struct cptrace_string payload;
-    if (!cursor_string(&decoder->operand, &payload))
+    if (!cursor_string(&decoder->annotation, &payload))
         return corrupt(decoder, "annotation", "longer than its column");
     if (kind > CPTRACE_ANNOTATION_OMITTED)
         return CPTRACE_OK; /* reserved */
-    if (kind == CPTRACE_ANNOTATION_ARGUMENTS && decoder->depth == 0)
+    if (kind == CPTRACE_ANNOTATION_ARGUMENTS && decoder->at.depth == 0)
         return corrupt(decoder, "arguments", "no call is open");
     if (!cptrace_array_reserve(&out->annotations, &out->annotation_capacity, out->annotation_count + 1, sizeof *out->annotations))
         return no_memory(decoder);
@@ -167,41 +180,99 @@ static enum cptrace_status read_annotation(struct decoder *decoder, uint32_t kin
     return CPTRACE_OK;
 }
 
-/* Everything but call, return and unwind. */
-static enum cptrace_status decode_rare(struct decoder *decoder, uint32_t op)
+static inline uint32_t column_of(const struct callee *callee, bool is_pop, uint32_t after_pop)
 {
-    uint32_t activation = 0;
+    return callee->columns >> ((is_pop ? POP_SHIFT : PUSH_SHIFT) + after_pop) & (DELTA_COLUMNS_MAX - 1);
+}
+
+/* What a delta is over one byte. */
+static bool read_wide(struct cursor *wide, uint64_t *delta)
+{
+    uint64_t more;
+    if (!cursor_varint(wide, &more) || more > UINT64_MAX - DELTA_WIDE)
+        return false;
+    *delta = DELTA_WIDE + more;
+    return true;
+}
+
+static inline bool next_tick(struct decoder *decoder, uint32_t column, uint64_t last_tick, uint64_t *tick)
+{
+    struct cursor *const cursor = &decoder->delta[column];
+    if (UNLIKELY(cursor->at == cursor->end))
+        return false;
+    uint64_t delta = *cursor->at++;
+    if (UNLIKELY(delta == DELTA_WIDE) && !read_wide(&decoder->wide, &delta))
+        return false;
+    *tick += delta;
+    return delta <= last_tick - (*tick - delta);
+}
+
+/* What an op other than call, return and unwind does to the stack. */
+static enum cptrace_status move_stack(struct decoder *decoder, uint64_t op)
+{
+    switch (op) {
+    case CPTRACE_OP_SUSPEND:
+        return suspend(decoder);
+    case CPTRACE_OP_RESUME:
+        return read_resume(decoder);
+    case CPTRACE_OP_REOPEN:
+        return read_reopen(decoder);
+    case CPTRACE_OP_THROW:
+        return decoder->at.depth ? CPTRACE_OK : corrupt(decoder, "throw", "no call is open");
+    case CPTRACE_OP_START:
+    case 7:
+        return corrupt(decoder, "op", "5 and 7 are reserved");
+    default:
+        return op < CPTRACE_OP_CALL ? CPTRACE_OK : read_start(decoder, (uint32_t)op - CPTRACE_OP_CALL);
+    }
+}
+
+static uint32_t rare_column(const struct decoder *decoder, uint64_t op)
+{
+    const uint32_t *const end = decoder->stack + decoder->at.depth;
+    if (op == CPTRACE_OP_SUSPEND)
+        return column_of(&decoder->callees[*end], true, decoder->at.after_pop);
+    if (op >= CPTRACE_OP_THROW && op < CPTRACE_OP_CALL)
+        return 0;
+    return column_of(&decoder->callees[end[-1]], false, decoder->at.after_pop);
+}
+
+/* Of an event whose stack and tick are known. */
+static enum cptrace_status emit_rare(struct decoder *decoder, uint64_t op)
+{
+    const uint32_t activation = decoder->at.depth ? decoder->activations[decoder->at.depth - 1] : 0;
     enum cptrace_status status = CPTRACE_OK;
     switch (op) {
     case CPTRACE_OP_SUSPEND:
-        if (decoder->depth == 0 || !decoder->suspendable[decoder->depth - 1])
-            return corrupt(decoder, "suspend", "the top call is no generator or coroutine");
-        decoder->depth--;
-        break;
-    case CPTRACE_OP_RESUME:
-        status = read_resume(decoder, &activation);
-        break;
-    case CPTRACE_OP_REOPEN:
-        status = read_start(decoder, true, &activation);
-        break;
-    case CPTRACE_OP_START:
-        status = read_start(decoder, false, &activation);
-        break;
     case CPTRACE_OP_THROW:
-        if (decoder->depth == 0)
-            return corrupt(decoder, "throw", "no call is open");
-        break;
-    case 7:
-        return corrupt(decoder, "op", "7 is reserved");
+        emit(decoder, (uint32_t)op, 0);
+        return CPTRACE_OK;
+    case CPTRACE_OP_RESUME:
+        emit(decoder, CPTRACE_OP_RESUME, activation);
+        return CPTRACE_OK;
+    case CPTRACE_OP_REOPEN:
+        status = add_start(decoder, decoder->reopened_start);
+        emit(decoder, CPTRACE_OP_REOPEN, activation);
+        return status;
     default:
-        return read_annotation(decoder, op);
+        if (op < CPTRACE_OP_CALL)
+            return read_annotation(decoder, (uint32_t)op);
+        status = add_start(decoder, decoder->at.tick);
+        emit(decoder, CPTRACE_OP_START, activation);
+        return status;
     }
+}
+
+/* Everything but plain calls, return and unwind. */
+static enum cptrace_status decode_rare(struct decoder *decoder, uint64_t op)
+{
+    const enum cptrace_status status = move_stack(decoder, op);
     if (status != CPTRACE_OK)
         return status;
-    if (op == CPTRACE_OP_RESUME || op == CPTRACE_OP_REOPEN || op == CPTRACE_OP_START)
-        decoder->suspendable[decoder->depth++] = 1;
-    emit(decoder, op, activation);
-    return CPTRACE_OK;
+    if (!next_tick(decoder, rare_column(decoder, op), decoder->last_tick, &decoder->at.tick))
+        return corrupt(decoder, "delta", "not valid, or after the last tick");
+    decoder->at.after_pop = op == CPTRACE_OP_SUSPEND ? COLUMN_BITS : 0;
+    return emit_rare(decoder, op);
 }
 
 /* One or two bytes without a branch on which; the rest, and what is near the column's end, goes to cursor_varint. */
@@ -219,85 +290,106 @@ static inline bool next_varint(struct cursor *cursor, uint64_t *value)
     return true;
 }
 
-static inline bool next_tick(struct decoder *decoder)
+static enum cptrace_status decode_events(struct decoder *decoder, uint32_t event_count)
 {
-    uint64_t delta;
-    if (!next_varint(&decoder->delta, &delta) || delta > decoder->last_tick - decoder->tick)
-        return false;
-    decoder->tick += delta;
-    return true;
-}
-
-static enum cptrace_status decode_events(struct decoder *shared, uint32_t event_count)
-{
-    struct decoder decoder = *shared; /* a copy whose address stays here lets the compiler keep it in registers */
-    struct cptrace_event *out = decoder.out->events;
-    uint32_t function_limit = decoder.out->function_limit;
-    enum cptrace_status status = CPTRACE_OK;
+    struct position at = decoder->at; /* a copy whose address stays here lets the compiler keep it in registers */
+    const struct callee *const callees = decoder->callees;
+    const uint64_t op_limit = CPTRACE_OP_CALL + (uint64_t)decoder->callee_count, last_tick = decoder->last_tick;
+    uint32_t *const stack = decoder->stack;
+    const char *problem = NULL;
     for (uint32_t i = 0; i < event_count; i++) {
         uint64_t op;
-        if (UNLIKELY(!next_tick(&decoder) || !next_varint(&decoder.op, &op) || op >= CPTRACE_OP_CALL + (uint64_t)CPTRACE_NO_NUMBER)) {
-            decoder.out->event_count = (size_t)(out - decoder.out->events);
-            status = corrupt(&decoder, "op or delta", "no valid varint, or after the last tick");
+        if (UNLIKELY(!next_varint(&at.op, &op) || op >= op_limit)) {
+            problem = "no valid op";
             break;
-        }
-        if (UNLIKELY(op - CPTRACE_OP_SUSPEND < CPTRACE_OP_CALL - CPTRACE_OP_SUSPEND)) {
-            *shared = decoder;
-            shared->out->event_count = (size_t)(out - decoder.out->events);
-            shared->out->function_limit = function_limit;
-            status = decode_rare(shared, (uint32_t)op);
-            decoder = *shared;
-            out = decoder.out->events + decoder.out->event_count;
-            function_limit = decoder.out->function_limit;
-            if (status != CPTRACE_OK)
-                break;
-            continue;
         }
         const bool is_call = op >= CPTRACE_OP_CALL;
-        if (UNLIKELY(!is_call && decoder.depth == 0)) {
-            decoder.out->event_count = (size_t)(out - decoder.out->events);
-            status = corrupt(&decoder, "return", "no call is open");
+        if (UNLIKELY(op - CPTRACE_OP_SUSPEND < CPTRACE_OP_CALL - CPTRACE_OP_SUSPEND) ||
+            UNLIKELY(is_call && callees[op - CPTRACE_OP_CALL].is_activation)) {
+            decoder->at = at;
+            const enum cptrace_status status = decode_rare(decoder, op);
+            if (status != CPTRACE_OK)
+                return status;
+            at = decoder->at;
+            continue;
+        }
+        if (UNLIKELY(!is_call && at.depth == 0)) {
+            problem = "no call is open";
             break;
         }
-        const uint32_t function = is_call ? (uint32_t)(op - CPTRACE_OP_CALL) : 0;
-        decoder.suspendable[decoder.depth] = 0; /* of the call pushed; above the stack otherwise */
-        decoder.depth += is_call ? 1 : (size_t)-1;
-        function_limit = is_call && function >= function_limit ? function + 1 : function_limit;
-        *out++ = (struct cptrace_event){.tick = decoder.tick, .value = function, .op = (uint8_t)(is_call ? (uint64_t)CPTRACE_OP_CALL : op)};
+        uint32_t *const top = &stack[at.depth - !is_call]; /* what is pushed or popped */
+        *top = is_call ? (uint32_t)op - CPTRACE_OP_CALL : *top;
+        const struct callee *const callee = &callees[*top];
+        if (UNLIKELY(!next_tick(decoder, column_of(callee, !is_call, at.after_pop), last_tick, &at.tick))) {
+            problem = "no valid delta, or after the last tick";
+            break;
+        }
+        at.depth += is_call ? 1 : (size_t)-1;
+        at.after_pop = is_call ? 0 : COLUMN_BITS;
+        *at.out++ = (struct cptrace_event){
+            .tick = at.tick,
+            .value = is_call ? callee->function : 0,
+            .op = (uint8_t)(is_call ? (uint64_t)CPTRACE_OP_CALL : op),
+        };
     }
-    *shared = decoder;
-    shared->out->event_count = (size_t)(out - shared->out->events);
-    shared->out->function_limit = function_limit;
-    return status;
+    decoder->at = at;
+    return problem ? corrupt(decoder, "op or delta", problem) : CPTRACE_OK;
+}
+
+static enum cptrace_status decode_callees(struct decoder *decoder, const struct events_header *header)
+{
+    struct cursor from = header->callee;
+    while (cursor_left(&from)) {
+        struct callee *const callee = &decoder->callees[decoder->callee_count];
+        uint64_t function_times_2;
+        if (!cursor_varint(&from, &function_times_2) || function_times_2 >> 1 >= CPTRACE_NO_NUMBER)
+            return corrupt(decoder, "column callee", "no valid function");
+        *callee = (struct callee){.function = (uint32_t)(function_times_2 >> 1), .is_activation = function_times_2 & 1};
+        if (header->delta_columns > 1) {
+            if (cursor_left(&from) < 2)
+                return corrupt(decoder, "column callee", "its delta columns are missing");
+            callee->columns = load_u16(from.at);
+            from.at += 2;
+        }
+        for (int shift = 0; shift < 16; shift += COLUMN_BITS)
+            if ((callee->columns >> shift & (DELTA_COLUMNS_MAX - 1)) >= header->delta_columns)
+                return corrupt(decoder, "column callee", "no such delta column");
+        if (callee->function >= decoder->out->function_limit)
+            decoder->out->function_limit = callee->function + 1;
+        decoder->callee_count++;
+    }
+    return CPTRACE_OK;
 }
 
 static enum cptrace_status decode_open(struct decoder *decoder, struct events_header *header)
 {
     struct cptrace_events *const out = decoder->out;
     for (uint32_t i = 0; i < header->open_count; i++) {
-        struct cptrace_open_call call;
-        uint64_t age, activation;
-        if (!cursor_varint_u32(&header->open, &call.function) || call.function == CPTRACE_NO_NUMBER)
-            return corrupt(decoder, "column open", "no valid function");
+        uint32_t callee, activation = CPTRACE_NO_NUMBER;
+        uint64_t age;
+        if (!cursor_varint_u32(&header->open, &callee) || callee >= decoder->callee_count)
+            return corrupt(decoder, "column open", "no valid callee");
         if (!cursor_varint(&header->open, &age) || age > out->first_tick)
             return corrupt(decoder, "column open", "no valid age");
-        if (!cursor_varint(&header->open, &activation) || activation > CPTRACE_NO_NUMBER)
+        if (decoder->callees[callee].is_activation && (!cursor_varint_u32(&header->open, &activation) || activation == CPTRACE_NO_NUMBER))
             return corrupt(decoder, "column open", "no valid activation");
-        call.start_tick = out->first_tick - age;
-        call.activation = activation ? (uint32_t)(activation - 1) : CPTRACE_NO_NUMBER;
-        if (call.function >= out->function_limit)
-            out->function_limit = call.function + 1;
-        decoder->suspendable[decoder->depth++] = activation != 0;
-        out->open[out->open_count++] = call;
+        push_activation(decoder, callee, activation);
+        out->open[out->open_count++] = (struct cptrace_open_call){
+            .function = decoder->callees[callee].function,
+            .activation = activation,
+            .start_tick = out->first_tick - age,
+        };
     }
     return cursor_left(&header->open) == 0 ? CPTRACE_OK : corrupt(decoder, "column open", "bytes behind the last call");
 }
 
+/* The delta columns hold one byte per event, and each was read. */
 static enum cptrace_status check_end(const struct decoder *decoder)
 {
-    if (cursor_left(&decoder->op) || cursor_left(&decoder->delta) || cursor_left(&decoder->operand))
+    if (cursor_left(&decoder->at.op) || cursor_left(&decoder->start) || cursor_left(&decoder->resume) || cursor_left(&decoder->reopen) ||
+        cursor_left(&decoder->annotation) || cursor_left(&decoder->wide))
         return corrupt(decoder, "columns", "bytes behind the last event");
-    if (decoder->tick != decoder->last_tick)
+    if (decoder->at.tick != decoder->last_tick)
         return corrupt(decoder, "delta", "the sum differs from the last tick");
     return CPTRACE_OK;
 }
@@ -305,18 +397,35 @@ static enum cptrace_status check_end(const struct decoder *decoder)
 static bool reserve(struct decoder *decoder, const struct events_header *header)
 {
     struct cptrace_events *const out = decoder->out;
-    decoder->suspendable = malloc((size_t)header->open_count + header->event_count + 1);
-    return decoder->suspendable && cptrace_array_reserve(&out->open, &out->open_capacity, header->open_count, sizeof *out->open) &&
+    const size_t depth_max = (size_t)header->open_count + header->event_count;
+    decoder->callees = malloc((cursor_left(&header->callee) + 1) * sizeof *decoder->callees);
+    if (!decoder->callees || !cptrace_array_reserve(&out->stack, &out->stack_capacity, 2 * depth_max, sizeof *out->stack))
+        return false;
+    decoder->stack = out->stack;
+    decoder->activations = out->stack + depth_max;
+    return cptrace_array_reserve(&out->open, &out->open_capacity, header->open_count, sizeof *out->open) &&
            cptrace_array_reserve(&out->events, &out->event_capacity, header->event_count, sizeof *out->events);
+}
+
+static enum cptrace_status decode_all_events(struct decoder *decoder, uint32_t event_count)
+{
+    const enum cptrace_status status = decode_events(decoder, 1);
+    if (status != CPTRACE_OK)
+        return status;
+    if (decoder->at.tick != decoder->out->first_tick)
+        return corrupt(decoder, "delta", "expected 0 for the first event");
+    return decode_events(decoder, event_count - 1);
 }
 
 static enum cptrace_status decode_columns(struct decoder *decoder, struct events_header *header)
 {
-    if (*header->delta.at != 0)
-        return corrupt(decoder, "delta", "expected 0 for the first event");
-    enum cptrace_status status = decode_open(decoder, header);
+    decoder->at.out = decoder->out->events;
+    enum cptrace_status status = decode_callees(decoder, header);
     if (status == CPTRACE_OK)
-        status = decode_events(decoder, header->event_count);
+        status = decode_open(decoder, header);
+    if (status == CPTRACE_OK)
+        status = decode_all_events(decoder, header->event_count);
+    decoder->out->event_count = (size_t)(decoder->at.out - decoder->out->events);
     return status == CPTRACE_OK ? check_end(decoder) : status;
 }
 
@@ -336,15 +445,20 @@ enum cptrace_status cptrace_events_decode(const struct cptrace_block *block, str
         .block = block,
         .out = events,
         .error = error,
-        .op = header.op,
-        .delta = header.delta,
-        .operand = header.operand,
-        .tick = header.first_tick,
+        .start = header.start,
+        .resume = header.resume,
+        .reopen = header.reopen,
+        .annotation = header.annotation,
+        .wide = header.wide,
+        .at = {.op = header.op, .tick = header.first_tick},
         .last_tick = header.last_tick,
+        .reopened_start = header.first_tick,
     };
+    memcpy(decoder.delta, header.delta, header.delta_columns * sizeof *header.delta);
     status = reserve(&decoder, &header) ? decode_columns(&decoder, &header) : no_memory(&decoder);
-    free(decoder.suspendable);
-    free(decoder.mentions.slots);
+    free(decoder.callees);
+    free(decoder.suspensions);
+    cptrace_suspension_order_free(&decoder.order);
     return status;
 }
 
@@ -354,5 +468,6 @@ void cptrace_events_free(struct cptrace_events *events)
     free(events->events);
     free(events->starts);
     free(events->annotations);
+    free(events->stack);
     *events = (struct cptrace_events){0};
 }

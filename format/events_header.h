@@ -1,16 +1,19 @@
-/* The fixed part of an events block, parsed and checked; SPEC.md 4.3. */
+/* What stands before the columns of an events block, and where they are; parsed and checked. SPEC.md 4.3. */
 #ifndef CPTRACE_EVENTS_HEADER_H
 #define CPTRACE_EVENTS_HEADER_H
 
 #include "bytes.h"
 #include "cptrace/reader.h"
+#include "frame.h"
 
 struct events_header {
     uint32_t lane, event_count;
     uint64_t first_tick, last_tick;
     struct cptrace_calibration calibration;
     uint32_t open_count;
-    struct cursor open, op, delta, operand;
+    struct cursor callee, open, op, start, resume, reopen, annotation, wide;
+    uint32_t delta_columns;
+    struct cursor delta[DELTA_COLUMNS_MAX]; /* together as many bytes as events */
 };
 
 /* content from its kind byte on; offset is the block's, for messages. */

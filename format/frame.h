@@ -16,7 +16,7 @@
 #define SKIPPABLE_HEADER_BYTES 8
 #define HEADER_BYTES 80
 #define BLOCK_HEADER_BYTES 12
-#define EVENTS_HEADER_BYTES 80
+#define EVENTS_HEADER_BYTES 64 /* without its lengths, which are varints */
 #define END_FIXED_BYTES (BLOCK_HEADER_BYTES + 48)
 
 #define SIGNATURE                                                                                                                          \
@@ -33,6 +33,12 @@ static_assert(INDEX_TRAILER_BYTES == 4 + 4 + SIGNATURE_BYTES, "SPEC.md 5");
 /* Flags of a function, SPEC.md 4.2. */
 static inline bool function_flags_are_valid(uint8_t flags) { return flags <= CPTRACE_FUNCTION_SPAN; }
 static_assert(CPTRACE_FUNCTION_SPAN == 16, "a span has none of the four bits below its own");
+
+/* Deltas: which column depends on whether a call is pushed or popped, and on what the event before did; SPEC.md 4.3. */
+#define DELTA_CONTEXTS 4
+#define DELTA_COLUMNS_MAX 16
+#define DELTA_WIDE 255u /* what is over this stands in the column wide */
+#define EVENTS_LENGTHS_MAX_BYTES (5 * (9 + DELTA_COLUMNS_MAX))
 
 #define OPEN_CALLS_MAX (16u << 20)
 #define BLOCK_EVENTS_MAX (4u << 20)

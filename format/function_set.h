@@ -7,19 +7,14 @@
 #include "bytes.h"
 
 struct function_set {
-    uint8_t *seen;       /* by function number + 16, as the ops of calls; all zero between two gathers, as is the next */
-    uint8_t *seen_pages; /* by page of seen: some of it was seen. Not of the first SHORT_OPS */
-    size_t seen_capacity, page_capacity;
+    uint8_t *seen; /* by function number; all zero between two gathers, as is what is added */
+    size_t seen_capacity;
     struct byte_buffer runs; /* of the last gather */
 };
 
-/* Columns of an events block that name functions; SPEC.md 4.3. What does not parse ends them: decoding tells of it. */
-struct function_columns {
-    struct cursor open, op, operand;
-};
-
-/* Fills set->runs. Numbers from function_count on, which nothing defines, are left out. False: no memory. */
-bool cptrace_function_set_gather(struct function_set *set, struct function_columns columns, uint32_t function_count);
+/* Fills set->runs from the column callee of a block, SPEC.md 4.3. What does not parse ends it: decoding tells of it. Numbers from
+ * function_count on, which nothing defines, are left out. False: no memory. */
+bool cptrace_function_set_gather(struct function_set *set, struct cursor callee, uint32_t delta_columns, uint32_t function_count);
 void cptrace_function_set_free(struct function_set *set);
 
 /* Reads the next run, from number *begin up to before *end; both are 0 before the first. False at the end, or when it is no valid run. */

@@ -1,21 +1,24 @@
-/* The hot side of the writer: an event is one or two varint stores behind one check. */
+/* The hot side of the writer: an event is one store of eight bytes behind one check. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "cptrace/reader.h"
 #include "error.h"
 #include "frame.h"
+#include "pending_event.h"
 #include "writer_state.h"
 
-/* Room is granted for this many events at once; the columns grow by what they really hold. */
-#define GRANT_EVENTS 256u
-#define OP_MAX_BYTES 5       /* 16 + a 32-bit function number */
-#define OPERAND_MAX_BYTES 21 /* cpu: length, two varints */
-#define OPEN_MAX_BYTES 20    /* function, age, activation */
-static_assert(OPERAND_MAX_BYTES >= 5 + 5 + VARINT_MAX_BYTES, "reopen: activation, function, age");
+/* Room is granted for this many events at once. */
+#define GRANT_EVENTS 1024u
+#define OPERANDS_MAX 3 /* reopen after a long pause: delta, activation, start */
+
+/* On disk, at most: op, delta and a callee of its own, with what reopen has besides. */
+#define EVENT_MAX_BYTES (4 + 1 + VARINT_MAX_BYTES + 7)
+#define OPERAND_MAX_BYTES (VARINT_MAX_BYTES + 4)
+#define OPEN_MAX_BYTES 20 /* function, age, activation */
 
 /* Text makes a block full before its events do, so that memory stays bounded. */
-#define BLOCK_OPERAND_BYTES (1u << 20)
+#define BLOCK_ANNOTATION_BYTES (1u << 20)
 
 /* With more lanes than this, blocks become smaller and idle lanes give their columns back. */
 #define LANES_WITH_FULL_BLOCKS 8u
@@ -38,20 +41,22 @@ struct cptrace_lane_writer *cptrace_lane_create(struct cptrace_writer *writer, u
     return lane;
 }
 
-static void free_columns(struct cptrace_lane_writer *lane)
+static void free_pending(struct cptrace_lane_writer *lane)
 {
     cptrace_buffer_free(&lane->open);
-    cptrace_buffer_free(&lane->op);
-    cptrace_buffer_free(&lane->delta);
-    cptrace_buffer_free(&lane->operand);
-    lane->op_at = lane->delta_at = lane->operand_at = NULL;
+    cptrace_buffer_free(&lane->annotation);
+    cptrace_suspension_order_free(&lane->suspensions);
+    free(lane->events);
+    free(lane->operands);
+    lane->events = lane->event_at = lane->operands = NULL;
+    lane->event_capacity = lane->operand_capacity = 0;
 }
 
 void cptrace_lane_free(struct cptrace_lane_writer *lane)
 {
     if (!lane)
         return;
-    free_columns(lane);
+    free_pending(lane);
     free(lane->stack);
     free(lane);
 }
@@ -79,19 +84,15 @@ static uint32_t block_limit(const struct cptrace_lane_writer *lane)
     return limit;
 }
 
-static void sync_lengths(struct cptrace_lane_writer *lane)
+/* At most, of the block's content. */
+static size_t content_bytes(const struct cptrace_lane_writer *lane, uint32_t more_events)
 {
-    lane->op.length = lane->op.bytes ? (size_t)(lane->op_at - lane->op.bytes) : 0;
-    lane->delta.length = lane->delta.bytes ? (size_t)(lane->delta_at - lane->delta.bytes) : 0;
-    lane->operand.length = lane->operand.bytes ? (size_t)(lane->operand_at - lane->operand.bytes) : 0;
+    return EVENTS_HEADER_BYTES + EVENTS_LENGTHS_MAX_BYTES + (size_t)lane->open_count * OPEN_MAX_BYTES * 2 + lane->annotation.length +
+           ((size_t)lane->granted + more_events) * EVENT_MAX_BYTES +
+           (lane->operand_count + (size_t)more_events * OPERANDS_MAX) * OPERAND_MAX_BYTES;
 }
 
-static size_t content_bytes(const struct cptrace_lane_writer *lane)
-{
-    return EVENTS_HEADER_BYTES + lane->open.length + lane->op.length + lane->delta.length + lane->operand.length;
-}
-
-/* The column open: the stack as it is now. */
+/* The stack as it is now, as struct pending_block has it. */
 static bool snapshot_stack(struct cptrace_lane_writer *lane)
 {
     struct byte_buffer *const open = &lane->open;
@@ -102,9 +103,11 @@ static bool snapshot_stack(struct cptrace_lane_writer *lane)
     uint8_t *at = open->bytes;
     for (uint32_t i = 0; i < lane->depth; i++) {
         const struct stack_entry *const call = &lane->stack[i];
-        at = store_varint(at, call->function);
+        const bool is_activation = call->activation != CPTRACE_NO_NUMBER;
+        at = store_varint(at, (uint64_t)call->function << 1 | is_activation);
         at = store_varint(at, lane->first_tick - call->start_tick);
-        at = store_varint(at, call->activation == CPTRACE_NO_NUMBER ? 0 : call->activation + UINT64_C(1));
+        if (is_activation)
+            at = store_varint(at, call->activation);
     }
     open->length = lane->depth ? (size_t)(at - open->bytes) : 0;
     return true;
@@ -113,7 +116,9 @@ static bool snapshot_stack(struct cptrace_lane_writer *lane)
 static bool begin_block(struct cptrace_lane_writer *lane, uint64_t tick)
 {
     lane->limit = block_limit(lane);
-    lane->previous_activation = 0;
+    lane->operand_count = 0;
+    lane->annotation.length = 0;
+    suspension_order_reset(&lane->suspensions);
     lane->previous_cpu_ns = lane->previous_switch_count = 0;
     lane->block_stamp = ++lane->writer->block_stamps;
     if (lane->last_tick < tick)
@@ -124,14 +129,12 @@ static bool begin_block(struct cptrace_lane_writer *lane, uint64_t tick)
 
 static bool reserve_events(struct cptrace_lane_writer *lane, uint32_t events)
 {
-    if (!cptrace_buffer_reserve(&lane->op, (size_t)events * OP_MAX_BYTES) ||
-        !cptrace_buffer_reserve(&lane->delta, (size_t)events * VARINT_MAX_BYTES) ||
-        !cptrace_buffer_reserve(&lane->operand, (size_t)events * OPERAND_MAX_BYTES) ||
+    if (!cptrace_array_reserve(&lane->events, &lane->event_capacity, (size_t)lane->granted + events, sizeof *lane->events) ||
+        !cptrace_array_reserve(&lane->operands, &lane->operand_capacity, lane->operand_count + (size_t)events * OPERANDS_MAX,
+                               sizeof *lane->operands) ||
         !cptrace_array_reserve(&lane->stack, &lane->stack_capacity, (size_t)lane->depth + events, sizeof *lane->stack))
         return cptrace_writer_no_memory(lane->writer);
-    lane->op_at = lane->op.bytes + lane->op.length;
-    lane->delta_at = lane->delta.bytes + lane->delta.length;
-    lane->operand_at = lane->operand.bytes + lane->operand.length;
+    lane->event_at = lane->events + lane->granted;
     return true;
 }
 
@@ -140,9 +143,7 @@ static bool make_room(struct cptrace_lane_writer *lane, uint64_t tick)
 {
     if (!cptrace_writer_live(lane->writer))
         return false;
-    sync_lengths(lane);
-    const size_t grant_bytes = GRANT_EVENTS * (OP_MAX_BYTES + VARINT_MAX_BYTES + OPERAND_MAX_BYTES);
-    if (lane->granted && (lane->granted >= lane->limit || content_bytes(lane) + grant_bytes > CPTRACE_CONTENT_MAX))
+    if (lane->granted && (lane->granted >= lane->limit || content_bytes(lane, GRANT_EVENTS) > CPTRACE_CONTENT_MAX))
         if (!cptrace_lane_write_block(lane))
             return false;
     if (!lane->granted && !begin_block(lane, tick))
@@ -164,22 +165,46 @@ static void encode_events_header(const struct cptrace_lane_writer *lane, uint32_
     at = store_u64(at, lane->first_tick);
     at = store_u64(at, lane->last_tick);
     at = store_calibration(at, &lane->writer->calibration);
-    at = store_u32(at, lane->open_count);
-    at = store_u32(at, (uint32_t)lane->open.length);
-    at = store_u32(at, (uint32_t)lane->op.length);
-    at = store_u32(at, (uint32_t)lane->delta.length);
-    store_u32(at, (uint32_t)lane->operand.length);
+    store_u32(at, lane->open_count);
 }
 
-static void empty_columns(struct cptrace_lane_writer *lane)
+static void empty_block(struct cptrace_lane_writer *lane)
 {
     lane->granted = lane->room = 0;
     if (lane->writer->lane_count > LANES_WITH_FULL_BLOCKS)
-        free_columns(lane);
-    lane->op_at = lane->op.bytes;
-    lane->delta_at = lane->delta.bytes;
-    lane->operand_at = lane->operand.bytes;
-    sync_lengths(lane);
+        free_pending(lane);
+    lane->event_at = lane->events;
+}
+
+static bool encode(struct cptrace_lane_writer *lane, uint32_t event_count)
+{
+    const struct pending_block pending = {
+        .events = lane->events,
+        .event_count = event_count,
+        .operands = lane->operands,
+        .operand_count = lane->operand_count,
+        .first_tick = lane->first_tick,
+        .open = &lane->open,
+        .open_count = lane->open_count,
+        .annotation_bytes = lane->annotation.length,
+    };
+    return cptrace_events_encode(&lane->writer->encoder, &pending) || cptrace_writer_no_memory(lane->writer);
+}
+
+/* Each delta column is a piece, so that it has an entropy table of its own. */
+static size_t make_pieces(const struct cptrace_lane_writer *lane, const uint8_t *header, size_t header_bytes, struct block_piece *pieces)
+{
+    const struct events_encoder *const encoder = &lane->writer->encoder;
+    size_t count = 0;
+    pieces[count++] = (struct block_piece){header, header_bytes};
+    const struct byte_buffer *const before[] = {&encoder->lengths, &encoder->callee, &encoder->open,   &encoder->op,
+                                                &encoder->start,   &encoder->resume, &encoder->reopen, &lane->annotation};
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++)
+        pieces[count++] = (struct block_piece){before[i]->bytes, before[i]->length};
+    for (uint32_t i = 0; i < encoder->delta_columns; i++)
+        pieces[count++] = (struct block_piece){encoder->deltas[i], encoder->delta_counts[i]};
+    pieces[count++] = (struct block_piece){encoder->wide.bytes, encoder->wide.length};
+    return count;
 }
 
 static struct cursor column_of(const struct byte_buffer *column)
@@ -188,12 +213,31 @@ static struct cursor column_of(const struct byte_buffer *column)
 }
 
 /* The functions that the block mentions, for the index. */
-static bool gather_functions(struct cptrace_lane_writer *lane)
+static bool gather_functions(struct cptrace_writer *writer)
 {
-    struct cptrace_writer *const writer = lane->writer;
-    const struct function_columns columns = {column_of(&lane->open), column_of(&lane->op), column_of(&lane->operand)};
-    return cptrace_function_set_gather(&writer->mentioned, columns, cptrace_definitions_count(&writer->definitions, TABLE_FUNCTIONS)) ||
+    const struct events_encoder *const encoder = &writer->encoder;
+    const uint32_t function_count = cptrace_definitions_count(&writer->definitions, TABLE_FUNCTIONS);
+    return cptrace_function_set_gather(&writer->mentioned, column_of(&encoder->callee), encoder->delta_columns, function_count) ||
            cptrace_writer_no_memory(writer);
+}
+
+static bool write_events(struct cptrace_lane_writer *lane, uint32_t event_count)
+{
+    uint8_t header[EVENTS_HEADER_BYTES - BLOCK_HEADER_BYTES];
+    encode_events_header(lane, event_count, header);
+    struct block_piece pieces[10 + DELTA_COLUMNS_MAX];
+    const size_t piece_count = make_pieces(lane, header, sizeof header, pieces);
+    const struct index_block block = {
+        .kind = CPTRACE_BLOCK_EVENTS,
+        .lane = lane->number,
+        .event_count = event_count,
+        .first_tick = lane->first_tick,
+        .last_tick = lane->last_tick,
+        .calibration = lane->writer->calibration,
+        .functions = column_of(&lane->writer->mentioned.runs),
+    };
+    lane->writer->blocks.event_function_count = lane->writer->encoder.callee_count;
+    return cptrace_writer_write_block(lane->writer, block, pieces, piece_count);
 }
 
 bool cptrace_lane_write_block(struct cptrace_lane_writer *lane)
@@ -202,87 +246,68 @@ bool cptrace_lane_write_block(struct cptrace_lane_writer *lane)
     const uint32_t event_count = cptrace_lane_waiting(lane);
     if (event_count == 0)
         return cptrace_writer_live(writer);
-    sync_lengths(lane);
-    if (!gather_functions(lane))
-        return false;
-    uint8_t header[EVENTS_HEADER_BYTES - BLOCK_HEADER_BYTES];
-    encode_events_header(lane, event_count, header);
-    const struct block_piece pieces[] = {
-        {header, sizeof header},
-        {lane->open.bytes, lane->open.length},
-        {lane->op.bytes, lane->op.length},
-        {lane->delta.bytes, lane->delta.length},
-        {lane->operand.bytes, lane->operand.length},
-    };
-    const struct index_block block = {
-        .kind = CPTRACE_BLOCK_EVENTS,
-        .lane = lane->number,
-        .event_count = event_count,
-        .first_tick = lane->first_tick,
-        .last_tick = lane->last_tick,
-        .calibration = writer->calibration,
-        .functions = column_of(&writer->mentioned.runs),
-    };
-    if (!cptrace_writer_write_definitions(writer) || !cptrace_writer_write_block(writer, block, pieces, sizeof pieces / sizeof *pieces))
+    if (!cptrace_writer_write_definitions(writer) || !encode(lane, event_count) || !gather_functions(writer) ||
+        !write_events(lane, event_count))
         return false;
     writer->events_written += event_count;
-    empty_columns(lane);
+    empty_block(lane);
     return true;
 }
 
-/* Stores the time of one event; its op follows. */
-static inline bool event_begin(struct cptrace_lane_writer *lane, uint64_t tick)
+/* More ticks than an event holds. */
+static uint64_t keep_long_delta(struct cptrace_lane_writer *lane, uint64_t delta)
+{
+    lane->operands[lane->operand_count++] = delta;
+    return PENDING_TICKS_LONG;
+}
+
+/* Stores one event; false: it is not taken. */
+static inline bool put_event(struct cptrace_lane_writer *lane, uint64_t tick, uint32_t code, uint32_t function)
 {
     if (UNLIKELY(lane->room == 0) && !make_room(lane, tick))
         return false;
     lane->room--;
-    const uint64_t delta = tick > lane->last_tick ? tick - lane->last_tick : 0;
+    uint64_t delta = tick > lane->last_tick ? tick - lane->last_tick : 0;
     lane->last_tick += delta;
-    lane->delta_at = store_varint(lane->delta_at, delta);
+    if (UNLIKELY(delta >= PENDING_TICKS_LONG))
+        delta = keep_long_delta(lane, delta);
+    *lane->event_at++ = pending_event(delta, code, function);
     return true;
 }
+
+static void mark_activation(struct cptrace_lane_writer *lane) { lane->event_at[-1] |= PENDING_ACTIVATION; }
+
+static void put_operand(struct cptrace_lane_writer *lane, uint64_t value) { lane->operands[lane->operand_count++] = value; }
 
 static inline void push(struct cptrace_lane_writer *lane, uint64_t start_tick, uint32_t function, uint32_t activation)
 {
     lane->stack[lane->depth++] = (struct stack_entry){start_tick, function, activation};
 }
 
-static inline void put_op(struct cptrace_lane_writer *lane, enum cptrace_op op) { *lane->op_at++ = (uint8_t)op; }
-
-static inline void put_operand(struct cptrace_lane_writer *lane, uint64_t value)
-{
-    lane->operand_at = store_varint(lane->operand_at, value);
-}
-
-static void put_activation(struct cptrace_lane_writer *lane, uint32_t activation)
-{
-    put_operand(lane, zigzag((int64_t)activation - (int64_t)lane->previous_activation));
-    lane->previous_activation = activation;
-}
-
 void cptrace_lane_call(struct cptrace_lane_writer *lane, uint64_t tick, uint32_t function)
 {
-    if (function == CPTRACE_NO_NUMBER || !event_begin(lane, tick))
+    if (function == CPTRACE_NO_NUMBER || !put_event(lane, tick, PENDING_CODE_CALL, function))
         return;
-    lane->op_at = store_varint(lane->op_at, (uint64_t)CPTRACE_OP_CALL + function);
     push(lane, lane->last_tick, function, CPTRACE_NO_NUMBER);
     lane->call_count++;
 }
 
-void cptrace_lane_return(struct cptrace_lane_writer *lane, uint64_t tick)
+static inline void pop(struct cptrace_lane_writer *lane, uint64_t tick, uint32_t code)
 {
-    if (lane->depth == 0 || !event_begin(lane, tick))
+    if (lane->depth == 0 || !put_event(lane, tick, code, lane->stack[lane->depth - 1].function))
         return;
-    put_op(lane, CPTRACE_OP_RETURN);
-    lane->depth--;
+    if (lane->stack[--lane->depth].activation != CPTRACE_NO_NUMBER)
+        mark_activation(lane);
 }
 
-void cptrace_lane_unwind(struct cptrace_lane_writer *lane, uint64_t tick)
+void cptrace_lane_return(struct cptrace_lane_writer *lane, uint64_t tick) { pop(lane, tick, CPTRACE_OP_RETURN); }
+
+void cptrace_lane_unwind(struct cptrace_lane_writer *lane, uint64_t tick) { pop(lane, tick, CPTRACE_OP_UNWIND); }
+
+static void push_activation(struct cptrace_lane_writer *lane, uint64_t start_tick, uint32_t function, uint32_t activation)
 {
-    if (lane->depth == 0 || !event_begin(lane, tick))
-        return;
-    put_op(lane, CPTRACE_OP_UNWIND);
-    lane->depth--;
+    mark_activation(lane);
+    push(lane, start_tick, function, activation);
 }
 
 uint32_t cptrace_lane_start(struct cptrace_lane_writer *lane, uint64_t tick, uint32_t function)
@@ -292,26 +317,35 @@ uint32_t cptrace_lane_start(struct cptrace_lane_writer *lane, uint64_t tick, uin
         cptrace_lane_call(lane, tick, function);
         return CPTRACE_NO_NUMBER;
     }
-    if (function == CPTRACE_NO_NUMBER || !event_begin(lane, tick))
+    if (function == CPTRACE_NO_NUMBER || !put_event(lane, tick, CPTRACE_OP_START, function))
         return CPTRACE_NO_NUMBER;
     const uint32_t activation = writer->activation_count++;
-    put_op(lane, CPTRACE_OP_START);
-    put_activation(lane, activation);
-    put_operand(lane, function);
-    push(lane, lane->last_tick, function, activation);
+    put_operand(lane, activation);
+    push_activation(lane, lane->last_tick, function, activation);
     lane->call_count++;
     return activation;
 }
 
 void cptrace_lane_suspend(struct cptrace_lane_writer *lane, uint64_t tick)
 {
-    if (cptrace_lane_top_activation(lane) == CPTRACE_NO_NUMBER || !event_begin(lane, tick))
+    if (cptrace_lane_top_activation(lane) == CPTRACE_NO_NUMBER)
         return;
-    put_op(lane, CPTRACE_OP_SUSPEND);
-    const struct stack_entry *const call = &lane->stack[--lane->depth];
-    const struct suspended_call suspended = {call->activation, call->function, call->start_tick, lane->block_stamp};
-    if (!cptrace_suspended_add(&lane->writer->suspended, &suspended))
+    const struct stack_entry call = lane->stack[lane->depth - 1];
+    if (!put_event(lane, tick, CPTRACE_OP_SUSPEND, call.function))
+        return;
+    mark_activation(lane);
+    lane->depth--;
+    const struct suspended_call suspended = {call.activation, call.function, call.start_tick, lane->block_stamp,
+                                             (uint32_t)lane->suspensions.count};
+    if (!cptrace_suspension_add(&lane->suspensions) || !cptrace_suspended_add(&lane->writer->suspended, &suspended))
         cptrace_writer_no_memory(lane->writer);
+}
+
+static void put_resume(struct cptrace_lane_writer *lane, uint32_t suspension)
+{
+    const bool is_newest = suspension == cptrace_suspension_newest(&lane->suspensions);
+    put_operand(lane, is_newest ? 0 : lane->suspensions.count - suspension);
+    suspension_resume(&lane->suspensions, suspension);
 }
 
 bool cptrace_lane_resume(struct cptrace_lane_writer *lane, uint64_t tick, uint32_t activation)
@@ -319,52 +353,50 @@ bool cptrace_lane_resume(struct cptrace_lane_writer *lane, uint64_t tick, uint32
     struct cptrace_writer *const writer = lane->writer;
     struct suspended_call call;
     if (!cptrace_suspended_take(&writer->suspended, activation, &call))
-        return false; /* not suspended: its suspend was not seen, so it is still on a stack */
-    if (!event_begin(lane, tick))
+        return false;                                        /* not suspended: its suspend was not seen, so it is still on a stack */
+    if (UNLIKELY(lane->room == 0) && !make_room(lane, tick)) /* a new block knows no suspensions */
         return false;
+    const bool is_known = call.block_stamp == lane->block_stamp;
+    put_event(lane, tick, is_known ? CPTRACE_OP_RESUME : CPTRACE_OP_REOPEN, call.function);
     if (call.start_tick == START_TICK_UNKNOWN)
         call.start_tick = lane->last_tick;
     /* Another lane's clock may be ahead by a few ticks. */
     const uint64_t start_tick = call.start_tick < lane->last_tick ? call.start_tick : lane->last_tick;
-    if (call.block_stamp == lane->block_stamp) {
-        put_op(lane, CPTRACE_OP_RESUME);
-        put_activation(lane, activation);
+    if (is_known) {
+        put_resume(lane, call.suspension);
     } else {
-        put_op(lane, CPTRACE_OP_REOPEN);
-        put_activation(lane, activation);
-        put_operand(lane, call.function);
-        put_operand(lane, lane->last_tick - start_tick);
+        put_operand(lane, activation);
+        put_operand(lane, start_tick);
     }
-    push(lane, start_tick, call.function, activation);
+    push_activation(lane, start_tick, call.function, activation);
     return true;
 }
 
 void cptrace_lane_throw(struct cptrace_lane_writer *lane, uint64_t tick)
 {
-    if (lane->depth == 0 || !event_begin(lane, tick))
-        return;
-    put_op(lane, CPTRACE_OP_THROW);
+    if (lane->depth)
+        put_event(lane, tick, CPTRACE_OP_THROW, PENDING_NO_FUNCTION);
 }
 
 uint8_t *cptrace_lane_begin_annotation(struct cptrace_lane_writer *lane, uint64_t tick, enum cptrace_annotation_kind kind,
                                        size_t payload_bytes)
 {
-    if (lane->granted && (size_t)(lane->operand_at - lane->operand.bytes) + payload_bytes > BLOCK_OPERAND_BYTES)
+    if (lane->granted && lane->annotation.length + payload_bytes > BLOCK_ANNOTATION_BYTES)
         if (!cptrace_lane_write_block(lane))
             return NULL;
-    if (!event_begin(lane, tick))
+    if (!put_event(lane, tick, kind, PENDING_NO_FUNCTION))
         return NULL;
-    put_op(lane, (enum cptrace_op)kind);
-    sync_lengths(lane);
-    const size_t events = (size_t)lane->room + 1;
-    if (!cptrace_buffer_reserve(&lane->operand, events * OPERAND_MAX_BYTES + payload_bytes)) {
+    if (!cptrace_buffer_reserve(&lane->annotation, VARINT_MAX_BYTES + payload_bytes)) {
         cptrace_writer_no_memory(lane->writer);
         return NULL;
     }
-    return lane->operand.bytes + lane->operand.length;
+    return lane->annotation.bytes + lane->annotation.length;
 }
 
-void cptrace_lane_end_annotation(struct cptrace_lane_writer *lane, uint8_t *at) { lane->operand_at = at; }
+void cptrace_lane_end_annotation(struct cptrace_lane_writer *lane, const uint8_t *end)
+{
+    lane->annotation.length = (size_t)(end - lane->annotation.bytes);
+}
 
 uint32_t cptrace_lane_top_activation(const struct cptrace_lane_writer *lane)
 {

@@ -83,8 +83,7 @@ bool cptrace_reader_add_functions(struct cptrace_reader *reader, struct cptrace_
 /* What the index should tell of the block. */
 static bool gather_functions(struct cptrace_reader *reader, const struct events_header *header, struct cptrace_block_entry *entry)
 {
-    const struct function_columns columns = {header->open, header->op, header->operand};
-    if (!cptrace_function_set_gather(&reader->mentioned, columns, (uint32_t)reader->definitions.function_count))
+    if (!cptrace_function_set_gather(&reader->mentioned, header->callee, header->delta_columns, (uint32_t)reader->definitions.function_count))
         return false;
     const struct byte_buffer *const runs = &reader->mentioned.runs;
     return cptrace_reader_add_functions(reader, entry, (struct cursor){runs->bytes, runs->bytes ? runs->bytes + runs->length : NULL});

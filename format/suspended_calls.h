@@ -13,7 +13,8 @@ struct suspended_call {
     uint32_t activation;
     uint32_t function;
     uint64_t start_tick;
-    uint64_t block_stamp; /* the lane block that mentioned it last; 0: none */
+    uint64_t block_stamp; /* the lane block that it was suspended in; 0: none */
+    uint32_t suspension;  /* its number there */
 };
 
 struct suspended_calls {

@@ -10,7 +10,6 @@
 #include "pairs.h"
 #include "writer_state.h"
 
-#define DEFAULT_LEVEL 1
 #define DEFAULT_BLOCK_EVENTS 65536u
 #define PENDING_DEFINITIONS_MAX_BYTES (256u << 10)
 
@@ -74,7 +73,7 @@ struct cptrace_writer *cptrace_writer_allocate(struct cptrace_sink sink, const s
     writer->block_event_count = options->block_event_count ? options->block_event_count : DEFAULT_BLOCK_EVENTS;
     if (writer->block_event_count > BLOCK_EVENTS_MAX)
         writer->block_event_count = BLOCK_EVENTS_MAX;
-    const int level = options->compression_level ? options->compression_level : DEFAULT_LEVEL;
+    const int level = options->compression_level ? options->compression_level : BLOCK_DEFAULT_LEVEL;
     if (!cptrace_definitions_init(&writer->definitions))
         cptrace_block_writer_no_memory(&writer->blocks);
     else
@@ -305,6 +304,7 @@ void cptrace_writer_free(struct cptrace_writer *writer)
     free(writer->lanes);
     cptrace_suspended_free(&writer->suspended);
     cptrace_function_set_free(&writer->mentioned);
+    cptrace_events_encoder_free(&writer->encoder);
     cptrace_definitions_free(&writer->definitions);
     cptrace_block_writer_free(&writer->blocks);
     free(writer);

@@ -4,8 +4,10 @@
 
 #include "block_writer.h"
 #include "definitions_writer.h"
+#include "events_encoder.h"
 #include "function_set.h"
 #include "suspended_calls.h"
+#include "suspension_order.h"
 
 struct stack_entry {
     uint64_t start_tick;
@@ -13,23 +15,26 @@ struct stack_entry {
     uint32_t activation; /* or CPTRACE_NO_NUMBER */
 };
 
-/* Events of one lane, as columns that grow. The first line of members is all that a call or return touches. */
+/* Events of one lane that wait for their block to be full. The first line of members is all that a call or return touches. */
 struct cptrace_lane_writer {
-    uint8_t *op_at, *delta_at;
+    uint64_t *event_at; /* where the next one goes, pending_event.h */
     uint64_t last_tick;
     uint32_t room; /* events that fit without any check */
     uint32_t depth;
     struct stack_entry *stack;
     uint64_t call_count;
 
-    uint8_t *operand_at;
-    uint32_t granted; /* events of this block = granted - room; 0: no block is begun */
-    uint32_t limit;   /* events of this block at most */
-    uint32_t previous_activation;
+    uint64_t *events;
+    size_t event_capacity;
+    uint64_t *operands; /* as struct pending_block has them */
+    size_t operand_count, operand_capacity;
+    uint32_t granted;                                /* events of this block = granted - room; 0: no block is begun */
+    uint32_t limit;                                  /* events of this block at most */
     uint64_t previous_cpu_ns, previous_switch_count; /* of the cpu annotation before, in this block */
+    struct suspension_order suspensions;
     uint64_t block_stamp;
     uint64_t first_tick;
-    struct byte_buffer open, op, delta, operand; /* lengths of the last three follow from the pointers above */
+    struct byte_buffer open, annotation;
     size_t stack_capacity;
     uint32_t open_count;
     uint32_t number;
@@ -40,6 +45,7 @@ struct cptrace_writer {
     struct block_writer blocks;
     struct definitions_writer definitions;
     struct suspended_calls suspended;
+    struct events_encoder encoder;
     struct function_set mentioned; /* by the block that is written */
     struct cptrace_lane_writer **lanes;
     size_t lane_count, lane_capacity;
@@ -64,11 +70,11 @@ uint32_t cptrace_lane_waiting(const struct cptrace_lane_writer *lane);
 /* Takes back the room that was granted, so that the next event looks at the writer first. */
 void cptrace_lane_stop(struct cptrace_lane_writer *lane);
 
-/* Stores tick and op of an annotation. Returns where its operand goes, length first, with room for that and payload_bytes; then end tells
- * where it ended. NULL: not taken. */
+/* Stores tick and op of an annotation. Returns where its bytes go, length first, with room for that and payload_bytes; then end tells
+ * where they ended. NULL: not taken. */
 uint8_t *cptrace_lane_begin_annotation(struct cptrace_lane_writer *lane, uint64_t tick, enum cptrace_annotation_kind kind,
                                        size_t payload_bytes);
-void cptrace_lane_end_annotation(struct cptrace_lane_writer *lane, uint8_t *at);
+void cptrace_lane_end_annotation(struct cptrace_lane_writer *lane, const uint8_t *end);
 
 /* Writes the definitions that wait, if any. */
 bool cptrace_writer_write_definitions(struct cptrace_writer *writer);

@@ -7,8 +7,9 @@
 struct literal {
     uint32_t event_count, open_count;
     uint64_t first, last;
-    const char *open, *op, *delta, *operand;
-    size_t open_bytes, op_bytes, delta_bytes, operand_bytes;
+    const char *callee, *open, *op, *start, *resume, *reopen, *annotation, *delta, *wide;
+    size_t callee_bytes, open_bytes, op_bytes, start_bytes, resume_bytes, reopen_bytes, annotation_bytes, delta_bytes, wide_bytes;
+    const char *delta_lengths; /* their number and each, one byte a varint; NULL: one column with all of delta */
 };
 
 #define COLUMN(name, literal) .name = literal, .name##_bytes = sizeof literal - 1

@@ -19,16 +19,17 @@ Test(annotations, every_kind_as_bytes)
         .event_count = 9,
         .first = 100,
         .last = 108,
+        COLUMN(callee, "\x00"),
         COLUMN(op, "\x10\x0B\x08\x08\x09\x0A\x0C\x0F\x09"),
         COLUMN(delta, "\x00\x01\x01\x01\x01\x01\x01\x01\x01"),
-        COLUMN(operand, "\x03x=1"
-                        "\x03\xD8\x04\x06"
-                        "\x02\x63\x01"
-                        "\x04\xC3\xA9\xC3\xA9"
-                        "\x09\x00\x00\x00\x00\x00\x00\xF8\x3Fq"
-                        "\x03\x05\xAC\x02"
-                        "\x02zz"
-                        "\x00"),
+        COLUMN(annotation, "\x03x=1"
+                           "\x03\xD8\x04\x06"
+                           "\x02\x63\x01"
+                           "\x04\xC3\xA9\xC3\xA9"
+                           "\x09\x00\x00\x00\x00\x00\x00\xF8\x3Fq"
+                           "\x03\x05\xAC\x02"
+                           "\x02zz"
+                           "\x00"),
     };
     struct cptrace_events events = {0};
     struct cptrace_error error = {0};
@@ -64,10 +65,10 @@ Test(annotations, every_kind_as_bytes)
 Test(annotations, bytes_that_do_not_fit_their_kind_are_refused)
 {
     static const struct {
-        const char *what, *op, *operand;
-        size_t operand_bytes;
+        const char *what, *op, *annotation;
+        size_t annotation_bytes;
     } wrong[] = {
-#define WRONG(what, op, operand) {what, op, operand, sizeof operand - 1}
+#define WRONG(what, op, annotation) {what, op, annotation, sizeof annotation - 1}
         WRONG("cpu without switches", "\x10\x08", "\x01\x02"),
         WRONG("cpu with a byte behind", "\x10\x08", "\x03\x02\x02\x00"),
         WRONG("cpu below 0", "\x10\x08", "\x02\x01\x00"),
@@ -89,11 +90,12 @@ Test(annotations, bytes_that_do_not_fit_their_kind_are_refused)
             .event_count = 2,
             .first = 5,
             .last = 6,
+            COLUMN(callee, "\x00"),
             .op = wrong[i].op,
             .op_bytes = 2,
             COLUMN(delta, "\x00\x01"),
-            .operand = wrong[i].operand,
-            .operand_bytes = wrong[i].operand_bytes,
+            .annotation = wrong[i].annotation,
+            .annotation_bytes = wrong[i].annotation_bytes,
         };
         struct cptrace_error error = {0};
         cr_expect_eq(decode_literal(&literal, &events, &error, NULL), CPTRACE_CORRUPT, "%s", wrong[i].what);

@@ -91,20 +91,25 @@ Test(section_7, long_strings_are_cut_between_characters)
 
 Test(section_4_3, every_op)
 {
-    /* One plain call open since tick 90; then call 300, return, start, suspend, resume, throw, unwind, a reserved annotation,
-     * reopen. */
     const struct literal literal = {
-        .event_count = 9,
-        .open_count = 1,
+        .event_count = 16,
+        .open_count = 2,
         .first = 100,
-        .last = 452,
-        COLUMN(open, "\x07\x0A\x00"),
-        COLUMN(op, "\xBC\x02\x00\x05\x02\x03\x06\x01\x0D\x04"),
-        COLUMN(delta, "\x00\x01\x01\x01\x01\x01\x01\xD8\x02\x02"),
-        COLUMN(operand, "\x04\x09"
-                        "\x00"
-                        "\x03xyz"
-                        "\x06\x0A\x14"),
+        .last = 459,
+        COLUMN(callee, "\x0E\x00\x10" /* 7, plain; popped after a pop: column 1 */
+                       "\x13\x00\x01" /* 9, activations; popped after a push: column 1 */
+                       "\xD8\x04\x01\x00" /* 300, plain; pushed after a push: column 1 */),
+        COLUMN(open, "\x00\x0A"
+                     "\x01\x64\x03"),
+        COLUMN(op, "\x12\x00\x11\x02\x03\x06\x01\x0D\x04\x02\x02\x03\x03\x01\x00\x00"),
+        COLUMN(start, "\x08"),
+        COLUMN(resume, "\x00\x02\x00"),
+        COLUMN(reopen, "\x0A\x01\x98\x05"),
+        COLUMN(annotation, "\x03xyz"),
+        .delta_lengths = "\x02\x0A\x06",
+        COLUMN(delta, "\x01\x01\x01\x01\xFF\x02\x01\x01\x01\x01"
+                      "\x00\x01\x01\x01\x01\x01"),
+        COLUMN(wide, "\x59"),
     };
     struct cptrace_events events = {0};
     struct cptrace_error error = {0};
@@ -112,66 +117,110 @@ Test(section_4_3, every_op)
     static const struct cptrace_event expected[] = {
         {.tick = 100, .op = CPTRACE_OP_CALL, .value = 300},
         {.tick = 101, .op = CPTRACE_OP_RETURN},
-        {.tick = 102, .op = CPTRACE_OP_START, .value = 2},
+        {.tick = 102, .op = CPTRACE_OP_START, .value = 4},
         {.tick = 103, .op = CPTRACE_OP_SUSPEND},
-        {.tick = 104, .op = CPTRACE_OP_RESUME, .value = 2},
+        {.tick = 104, .op = CPTRACE_OP_RESUME, .value = 4}, /* the one suspended last */
         {.tick = 105, .op = CPTRACE_OP_THROW},
         {.tick = 106, .op = CPTRACE_OP_UNWIND},
+        /* a reserved annotation, after 255 + 89 ticks */
         {.tick = 452, .op = CPTRACE_OP_REOPEN, .value = 5},
+        {.tick = 453, .op = CPTRACE_OP_SUSPEND},
+        {.tick = 454, .op = CPTRACE_OP_SUSPEND},
+        {.tick = 455, .op = CPTRACE_OP_RESUME, .value = 5}, /* the one two suspensions ago */
+        {.tick = 456, .op = CPTRACE_OP_RESUME, .value = 3},
+        {.tick = 457, .op = CPTRACE_OP_UNWIND},
+        {.tick = 458, .op = CPTRACE_OP_RETURN},
+        {.tick = 459, .op = CPTRACE_OP_RETURN},
     };
-    cr_assert_eq(events.event_count, 8);
-    for (size_t i = 0; i < 8; i++) {
+    cr_assert_eq(events.event_count, 15);
+    for (size_t i = 0; i < 15; i++) {
         cr_assert_eq(events.events[i].tick, expected[i].tick, "event %zu", i);
         cr_assert_eq(events.events[i].op, expected[i].op, "event %zu", i);
         cr_assert_eq(events.events[i].value, expected[i].value, "event %zu", i);
     }
     cr_assert_eq(events.open[0].start_tick, 90);
     cr_assert_eq(events.open[0].activation, CPTRACE_NO_NUMBER);
+    cr_assert_eq(events.open[1].start_tick, 0);
+    cr_assert_eq(events.open[1].activation, 3);
+    cr_assert_eq(events.open[1].function, 9);
+    cr_assert_eq(events.start_count, 2);
+    cr_assert_eq(events.starts[0].start_tick, 102);
     cr_assert_eq(events.starts[1].start_tick, 432);
-    cr_assert_eq(events.starts[1].function, 10);
+    cr_assert_eq(events.starts[1].function, 9);
     cr_assert_eq(events.function_limit, 301);
     cptrace_events_free(&events);
 }
 
+/* Events from tick 5 on; callee 0 is function 0, callee 1 an activation of function 1. */
+#define WRONG(count, last_tick, ops, deltas) .event_count = count, .first = 5, .last = last_tick, COLUMN(op, ops), COLUMN(delta, deltas)
+
 Test(section_4_3, contradictions_are_refused)
 {
-    const struct literal wrong[] = {
-        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x00"), COLUMN(delta, "\x00")},             /* return of nothing */
-        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x02"), COLUMN(delta, "\x00")},             /* suspend of nothing */
-        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x06"), COLUMN(delta, "\x00")},             /* throw into nothing */
-        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x07"), COLUMN(delta, "\x00")},             /* reserved */
-        {.event_count = 2, .first = 5, .last = 6, COLUMN(op, "\x10\x02"), COLUMN(delta, "\x00\x01")},     /* suspend of a plain call */
-        {.event_count = 1, .first = 5, .last = 6, COLUMN(op, "\x10"), COLUMN(delta, "\x01")},             /* first delta */
-        {.event_count = 1, .first = 5, .last = 6, COLUMN(op, "\x10"), COLUMN(delta, "\x00")},             /* last tick */
-        {.event_count = 2, .first = 5, .last = 6, COLUMN(op, "\x10\x10"), COLUMN(delta, "\x00\x02")},     /* past the last tick */
-        {.event_count = 2, .first = 5, .last = 6, COLUMN(op, "\x10\x10"), COLUMN(delta, "\x00\x81\x00")}, /* overlong */
-        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x90\x00"), COLUMN(delta, "\x00")},         /* overlong op */
-        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x10\x10"), COLUMN(delta, "\x00")},         /* an op is left */
-        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x10"), COLUMN(delta, "\x00"), COLUMN(operand, "\x00")},
-        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x03"), COLUMN(delta, "\x00"), COLUMN(operand, "\x00")}, /* not mentioned */
-        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x05"), COLUMN(delta, "\x00"), COLUMN(operand, "\x01\x00")}, /* activation -1
-                                                                                                                            */
-        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x04"), COLUMN(delta, "\x00"), COLUMN(operand, "\x00\x00\x06")}, /* age */
-        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\x0D"), COLUMN(delta, "\x00"), COLUMN(operand, "\x02x")},
-        {.event_count = 1, .first = 5, .last = 5, COLUMN(op, "\xFF\xFF\xFF\xFF\x1F"), COLUMN(delta, "\x00")}, /* no such function */
-        {.event_count = 0, .first = 5, .last = 5, COLUMN(op, ""), COLUMN(delta, "")},
-        {.event_count = 9, .first = 5, .last = 5, COLUMN(op, "\x10"), COLUMN(delta, "\x00")},
-        {.event_count = 1, .first = 5, .last = 4, COLUMN(op, "\x10"), COLUMN(delta, "\x00")},
-        {.event_count = 1, .open_count = 1, .first = 5, .last = 5, COLUMN(open, "\x00\x06\x00"), COLUMN(op, "\x10"), COLUMN(delta, "\x00")},
-        {.event_count = 1, .open_count = 9, .first = 5, .last = 5, COLUMN(open, "\x00\x01\x00"), COLUMN(op, "\x10"), COLUMN(delta, "\x00")},
-        {.event_count = 1, .open_count = 0, .first = 5, .last = 5, COLUMN(open, "\x00\x01\x00"), COLUMN(op, "\x10"), COLUMN(delta, "\x00")},
+    static const struct {
+        const char *what;
+        struct literal literal;
+    } wrong[] = {
+        {"return of nothing", {WRONG(1, 5, "\x00", "\x00")}},
+        {"suspend of nothing", {WRONG(1, 5, "\x02", "\x00")}},
+        {"throw into nothing", {WRONG(1, 5, "\x06", "\x00")}},
+        {"op 5", {WRONG(1, 5, "\x05", "\x00")}},
+        {"op 7", {WRONG(1, 5, "\x07", "\x00")}},
+        {"suspend of a plain call", {WRONG(2, 6, "\x10\x02", "\x00\x01")}},
+        {"the first delta", {WRONG(1, 6, "\x10", "\x01")}},
+        {"the last tick is later", {WRONG(1, 6, "\x10", "\x00")}},
+        {"an event past the last tick", {WRONG(2, 6, "\x10\x10", "\x00\x02")}},
+        {"ticks that wrap", {WRONG(2, 6, "\x10\x10", "\x00\xFF"), COLUMN(wide, "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01")}},
+        {"a wide delta that is missing", {WRONG(2, 260, "\x10\x10", "\x00\xFF")}},
+        {"a wide delta in a longer form", {WRONG(2, 261, "\x10\x10", "\x00\xFF"), COLUMN(wide, "\x81\x00")}},
+        {"a wide delta too many", {WRONG(1, 5, "\x10", "\x00"), COLUMN(wide, "\x00")}},
+        {"an op in a longer form", {WRONG(1, 5, "\x90\x00", "\x00")}},
+        {"an op too many", {WRONG(1, 5, "\x10\x10", "\x00")}},
+        {"an op cut", {WRONG(1, 5, "\x90", "\x00")}},
+        {"a delta too many", {WRONG(1, 5, "\x10", "\x00\x00")}},
+        {"a delta too few", {WRONG(2, 5, "\x10\x10", "\x00")}},
+        {"no such callee", {WRONG(1, 5, "\x12", "\x00")}},
+        {"no callee at all", {WRONG(1, 5, "\x00", "\x00"), COLUMN(callee, "")}},
+        {"a callee cut", {WRONG(1, 5, "\x10", "\x00"), COLUMN(callee, "\x00\x80")}},
+        {"function 2^32 - 1", {WRONG(1, 5, "\x10", "\x00"), COLUMN(callee, "\xFE\xFF\xFF\xFF\x1F")}},
+        {"a callee without its delta columns",
+         {WRONG(2, 5, "\x10\x00", "\x00\x00"), COLUMN(callee, "\x00\x00"), .delta_lengths = "\x02\x01\x01"}},
+        {"no such delta column", {WRONG(2, 5, "\x10\x00", "\x00\x00"), COLUMN(callee, "\x00\x20\x00"), .delta_lengths = "\x02\x01\x01"}},
+        {"a delta column that ends early",
+         {WRONG(2, 5, "\x10\x00", "\x00\x00"), COLUMN(callee, "\x00\x00\x00"), .delta_lengths = "\x02\x01\x01"}},
+        {"17 delta columns", {WRONG(1, 5, "\x10", "\x00"), .delta_lengths = "\x11\x01"}},
+        {"no delta column", {WRONG(1, 5, "\x10", "\x00"), .delta_lengths = "\x80"}},
+        {"a start without an activation", {WRONG(1, 5, "\x11", "\x00")}},
+        {"activation -1", {WRONG(1, 5, "\x11", "\x00"), COLUMN(start, "\x01")}},
+        {"a start too many", {WRONG(1, 5, "\x10", "\x00"), COLUMN(start, "\x00")}},
+        {"resume of nothing", {WRONG(1, 5, "\x03", "\x00"), COLUMN(resume, "\x00")}},
+        {"resume of what was never suspended", {WRONG(1, 5, "\x03", "\x00"), COLUMN(resume, "\x01")}},
+        {"resume twice", {WRONG(4, 5, "\x11\x02\x03\x03", "\x00\x00\x00\x00"), COLUMN(start, "\x00"), COLUMN(resume, "\x00\x01")}},
+        {"a resume too many", {WRONG(1, 5, "\x10", "\x00"), COLUMN(resume, "\x00")}},
+        {"reopen of a plain callee", {WRONG(1, 5, "\x04", "\x00"), COLUMN(reopen, "\x00\x00\x00")}},
+        {"reopen of no callee", {WRONG(1, 5, "\x04", "\x00"), COLUMN(reopen, "\x00\x02\x00")}},
+        {"reopen that starts later", {WRONG(1, 5, "\x04", "\x00"), COLUMN(reopen, "\x00\x01\x02")}},
+        {"reopen that starts before 0", {WRONG(1, 5, "\x04", "\x00"), COLUMN(reopen, "\x00\x01\x0B")}},
+        {"an annotation cut", {WRONG(1, 5, "\x0D", "\x00"), COLUMN(annotation, "\x02x")}},
+        {"no events", {WRONG(0, 5, "", "")}},
+        {"fewer ops than events", {WRONG(2, 5, "\x10", "\x00\x00")}},
+        {"it ends before it begins", {WRONG(1, 4, "\x10", "\x00")}},
+        {"an age before 0", {WRONG(1, 5, "\x10", "\x00"), .open_count = 1, COLUMN(open, "\x00\x06")}},
+        {"an open call of no callee", {WRONG(1, 5, "\x10", "\x00"), .open_count = 1, COLUMN(open, "\x02\x01")}},
+        {"an open activation without its number", {WRONG(1, 5, "\x10", "\x00"), .open_count = 1, COLUMN(open, "\x01\x01")}},
+        {"more open calls than bytes", {WRONG(1, 5, "\x10", "\x00"), .open_count = 9, COLUMN(open, "\x00\x01")}},
+        {"an open call too many", {WRONG(1, 5, "\x10", "\x00"), COLUMN(open, "\x00\x01")}},
     };
     struct cptrace_events events = {0};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        struct literal literal = wrong[i];
-        if (!literal.open)
-            literal.open = "";
-        if (!literal.operand)
-            literal.operand = "";
+        struct literal literal = wrong[i].literal;
+        if (!literal.callee) {
+            literal.callee = "\x00\x03";
+            literal.callee_bytes = 2;
+        }
         struct cptrace_error error = {0};
-        cr_assert_eq(decode_literal(&literal, &events, &error, NULL), CPTRACE_CORRUPT, "literal %zu is not refused", i);
-        cr_assert_eq(error.offset, 77);
-        cr_assert_neq(error.message[0], 0);
+        cr_expect_eq(decode_literal(&literal, &events, &error, NULL), CPTRACE_CORRUPT, "not refused: %s", wrong[i].what);
+        cr_expect_eq(error.offset, 77);
+        cr_expect_neq(error.message[0], 0);
     }
     cptrace_events_free(&events);
 }

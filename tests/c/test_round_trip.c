@@ -277,3 +277,41 @@ Test(round_trip, small_blocks)
 Test(round_trip, deep_stacks) { run_random(31, 60000, 500, 70); }
 
 Test(round_trip, nothing_called) { run_random(32, 0, 0, 50); }
+
+/* More functions than one or two bytes of an op tell, and deltas on both sides of what a byte and what a pending event hold. */
+Test(round_trip, every_length_of_op_and_delta)
+{
+    enum { FUNCTION_COUNT = 17000 };
+    static const uint64_t deltas[] = {0, 1, 254, 255, 256, 300, (1 << 27) - 2, (1 << 27) - 1, 1 << 27, UINT64_C(1) << 40};
+    struct memory_file file;
+    struct cptrace_writer *const writer = memory_writer(&file, 0);
+    define_functions(writer, FUNCTION_COUNT);
+    struct cptrace_lane_writer *const lane = cptrace_writer_define_lane(writer, 1, text("lane"));
+    uint64_t tick = 1000;
+    for (uint32_t i = 0; i < FUNCTION_COUNT; i++) {
+        cptrace_lane_call(lane, tick += deltas[i % 10], i);
+        cptrace_lane_return(lane, tick += deltas[i / 10 % 10]);
+    }
+    cr_assert_eq(cptrace_writer_finish(writer, (struct cptrace_calibration){tick, 1, 1}, NULL, 0, NULL), CPTRACE_OK);
+    cptrace_writer_free(writer);
+
+    struct cptrace_reader *reader;
+    struct cptrace_block block;
+    struct cptrace_events events = {0};
+    struct cptrace_error error = {0};
+    cr_assert_eq(cptrace_reader_open_source(memory_source(&file), &reader, NULL), CPTRACE_OK);
+    do
+        cr_assert_eq(cptrace_reader_next(reader, &block, NULL), CPTRACE_OK);
+    while (block.kind != CPTRACE_BLOCK_EVENTS);
+    cr_assert_eq(cptrace_events_decode(&block, &events, &error), CPTRACE_OK, "%s", error.message);
+    cr_assert_eq(events.event_count, 2 * FUNCTION_COUNT);
+    tick = 1000;
+    for (uint32_t i = 0; i < FUNCTION_COUNT; i++) {
+        cr_assert_eq(events.events[2 * i].value, i);
+        cr_assert_eq(events.events[2 * i].tick, tick += deltas[i % 10], "call %u", i);
+        cr_assert_eq(events.events[2 * i + 1].tick, tick += deltas[i / 10 % 10], "return %u", i);
+    }
+    cptrace_events_free(&events);
+    cptrace_reader_close(reader);
+    memory_file_free(&file);
+}

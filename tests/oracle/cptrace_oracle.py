@@ -200,65 +200,108 @@ class Trace:
     def read_events(self, cursor, block):
         block["lane"], count, first, last = cursor.fixed("IIQQ")
         block["calibration"] = cursor.calibration()
-        open_count, *lengths = cursor.fixed("5I")
+        (open_count,) = cursor.fixed("I")
         block.update(count=count, first=first, last=last)
         check(0 < count <= 4 << 20 and block["lane"] < len(self.lanes), "events header")
         for earlier in self.blocks:
             check(earlier["lane"] != block["lane"] or earlier["last"] <= first, "a lane goes back in time")
-        columns = [Cursor(cursor.take(length)) for length in lengths]
-        block["open"] = self.read_open(columns[0], open_count, first)
-        block["events"] = list(self.read_event_columns(block, *columns[1:]))
-        for column in columns:
+        names = ("callee", "open", "op", "start", "resume", "reopen", "annotation", "wide")
+        lengths = {name: cursor.varint() for name in names}
+        delta_lengths = [cursor.varint() for _ in range(cursor.varint())]
+        check(1 <= len(delta_lengths) <= 16 and sum(delta_lengths) == count, "delta columns")
+        columns = {name: Cursor(cursor.take(lengths[name])) for name in names[:-1]}
+        deltas = [Cursor(cursor.take(length)) for length in delta_lengths]
+        columns["wide"] = Cursor(cursor.take(lengths["wide"]))
+        callees = self.read_callees(columns["callee"], deltas)
+        block["functions"] = {function for function, _, _ in callees}
+        block["open"], stack = self.read_open(columns["open"], open_count, first, callees)
+        block["events"] = list(self.read_event_columns(block, columns, deltas, callees, stack))
+        for column in (*columns.values(), *deltas):
             column.end()
 
-    def read_open(self, column, count, first):
-        calls = [(column.varint(), first - column.varint(), column.varint() - 1) for _ in range(count)]
-        check(all(function < len(self.functions) for function, _, _ in calls), "undefined function")
-        return calls
+    def read_callees(self, column, deltas):
+        """Per callee: function, whether its calls are activations, its four delta columns."""
+        callees = []
+        while column.at < len(column.data):
+            function, is_activation = divmod(column.varint(), 2)
+            numbers = column.fixed("H")[0] if len(deltas) > 1 else 0
+            numbers = [numbers >> shift & 15 for shift in (0, 4, 8, 12)]
+            check(function < len(self.functions) and max(numbers) < len(deltas), "callee")
+            callees.append((function, is_activation, [deltas[number] for number in numbers]))
+        return callees
 
-    def read_event_columns(self, block, op_column, delta_column, operands):
+    def read_open(self, column, count, first, callees):
+        """The calls as (function, start tick, activation or -1), and the stack: (callee, activation or -1)."""
+        calls, stack = [], []
+        for _ in range(count):
+            callee, start = callees[column.varint()], first - column.varint()
+            activation = column.varint() if callee[1] else -1
+            check(start >= 0 and activation < 2**32 - 1, "open call")
+            calls.append((callee[0], start, activation))
+            stack.append((callee, activation))
+        return calls, stack
+
+    def read_event_columns(self, block, columns, deltas, callees, stack):
         """Yields (name, tick, function or None, activation or None, start tick or None), and (name, tick, fields) for annotations."""
-        stack = [activation for _, _, activation in block["open"]]
-        mentioned = set(stack) - {-1}
-        tick, activation, cpu = block["first"], 0, (0, 0)
+        tick, cpu, after_pop = block["first"], (0, 0), False
+        suspensions = []  # in order; None once resumed
+        started, reopened, reopened_start = -1, 0, block["first"]
         for number in range(block["count"]):
-            delta = delta_column.varint()
-            check(number or delta == 0, "the first delta")
-            tick += delta
-            op = op_column.varint()
-            if op < 2 or op == 2:
-                check(stack and (op < 2 or stack[-1] >= 0), "pop of nothing, or suspend of a plain call")
-                stack.pop()
-                yield ("return", "unwind", "suspend")[op], tick, None, None, None
+            op, call, name = columns["op"].varint(), None, None
+            check(op not in (5, 7), "reserved op")
+            if op <= 2:
+                check(stack, "pop of nothing")
+                call, name = stack.pop(), ("return", "unwind", "suspend")[op]
+                if op == 2:
+                    check(call[0][1], "suspend of a plain call")
+                    suspensions.append(call)
             elif op == 3:
-                activation += operands.zigzag()
-                check(activation in mentioned, "resume of an activation that was not mentioned")
-                stack.append(activation)
-                yield "resume", tick, None, activation, None
-            elif op in (4, 5):
-                activation += operands.zigzag()
-                function = operands.varint()
-                start = tick - operands.varint() if op == 4 else tick
-                check(0 <= activation < 2**32 - 1 and function < len(self.functions) and start >= 0, "start or reopen")
-                mentioned.add(activation)
-                stack.append(activation)
-                yield ("reopen", "start")[op - 4], tick, function, activation, start
-            elif op == 6:
-                check(stack, "throw into nothing")
-                yield "throw", tick, None, None, None
-            elif 8 <= op <= 15:
-                payload = Cursor(operands.string())
-                if op == 8:
-                    cpu = cpu[0] + payload.zigzag(), cpu[1] + payload.zigzag()
-                check(op != 11 or stack, "arguments of nothing")
-                fields = self.read_annotation(op, payload, cpu)
-                if fields:
-                    yield fields[0], tick, fields[1]
-            else:
-                check(op >= 16 and op - 16 < len(self.functions), "reserved op or undefined function")
-                stack.append(-1)
-                yield "call", tick, op - 16, None, None
+                back = columns["resume"].varint()
+                check(back <= len(suspensions) and any(suspensions), "resume of nothing")
+                at = len(suspensions) - back if back else next(i for i in reversed(range(len(suspensions))) if suspensions[i])
+                call, suspensions[at], name = suspensions[at], None, "resume"
+                check(call, "resume of a call that was resumed")
+            elif op == 4:
+                reopened += columns["reopen"].zigzag()
+                callee = callees[columns["reopen"].varint()]
+                reopened_start += columns["reopen"].zigzag()
+                check(0 <= reopened < 2**32 - 1 and callee[1] and reopened_start >= 0, "reopen")
+                call, name = (callee, reopened), "reopen"
+            elif op >= 16:
+                check(op - 16 < len(callees), "callee")
+                call, name = (callees[op - 16], -1), "call"
+                if call[0][1]:
+                    started += 1 + columns["start"].zigzag()
+                    check(0 <= started < 2**32 - 1, "start")
+                    call, name = (call[0], started), "start"
+            pops = op <= 2
+            delta = (call[0][2][2 * pops + after_pop] if call else deltas[0]).u8()
+            delta += columns["wide"].varint() if delta == 255 else 0
+            check(number or delta == 0, "the first delta")
+            tick, after_pop = tick + delta, pops
+            if op == 6 or 8 <= op <= 15:
+                check(stack or op not in (6, 11), "throw into nothing, or arguments of nothing")
+                event = self.read_annotation_event(op, tick, columns["annotation"], cpu) if op != 6 else ("throw", tick, None, None, None)
+                cpu = (event[2]["cpu_ns"], event[2]["voluntary_switches"]) if op == 8 else cpu
+                if event:
+                    yield event
+                continue
+            if not pops:
+                stack.append(call)
+            (function, _, _), activation = call
+            start = {"start": tick, "reopen": reopened_start}.get(name)
+            check(start is None or start <= tick, "a call that starts later")
+            shown = name in ("call", "start", "reopen")
+            yield name, tick, function if shown else None, activation if name in ("start", "resume", "reopen") else None, start
         check(tick == block["last"], "last tick")
+
+    def read_annotation_event(self, op, tick, column, cpu):
+        """(name, tick, fields), or None for one that is reserved."""
+        payload = Cursor(column.string())
+        if op == 8:
+            cpu = cpu[0] + payload.zigzag(), cpu[1] + payload.zigzag()
+        fields = self.read_annotation(op, payload, cpu)
+        return (fields[0], tick, fields[1]) if fields else None
 
     def read_annotation(self, op, payload, cpu):
         """(name, fields), or None for those that are reserved."""
@@ -320,8 +363,7 @@ class Trace:
             check(gap or not told, "index: runs that touch")
             begin, end = end + gap, end + gap + cursor.varint() + 1
             told.update(range(begin, end))
-        mentioned = {call[0] for call in block["open"]} | {event[2] for event in block["events"] if len(event) == 5}
-        check(told == mentioned - {None}, "index: functions")
+        check(told == block["functions"], "index: functions")
 
 
 # 8. Time

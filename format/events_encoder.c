@@ -1,0 +1,368 @@
+/* A sample of the events tells how long those of each function take, and so which deltas share a column; then one pass writes the columns.
+ */
+#include "events_encoder.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "pending_event.h"
+
+#define FUNCTION_MAX (1u << 28) /* numbers are dense, so that a table by number is small; this guards against one that nothing defined */
+
+/* Events that pay for an entropy table of their own, and how many tables are worth the time at most. */
+#define EVENTS_PER_DELTA_COLUMN 1024u
+/* The sample: the first SAMPLE_EVENTS of every SAMPLE_EVERY. */
+#define SAMPLE_EVERY 1024u
+#define SAMPLE_EVENTS 128u
+#define SAMPLE_ALL_BELOW 8192u
+#define DELTA_COLUMNS_WRITTEN 16u
+static_assert(DELTA_COLUMNS_WRITTEN <= DELTA_COLUMNS_MAX, "SPEC.md 4.3");
+
+/* Mean deltas are told apart in eighths of a tick. */
+#define MEAN_STEPS 8u
+#define MEAN_COUNT (DELTA_WIDE * MEAN_STEPS + 1)
+
+#define OP_MAX_BYTES 4 /* a callee is one of at most BLOCK_EVENTS_MAX + OPEN_CALLS_MAX */
+#define OP_TWO_BYTES_LIMIT (1u << 14)
+#define WIDE_MAX_BYTES 4 /* of ticks that a pending event holds */
+
+#if defined(__GNUC__)
+#define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+#else
+#define UNLIKELY(condition) (condition)
+#endif
+
+static bool grow_numbers(struct events_encoder *encoder, uint64_t key)
+{
+    if (key >= 2 * (uint64_t)FUNCTION_MAX)
+        return false;
+    const size_t used = encoder->number_count;
+    size_t capacity = used;
+    if (!cptrace_array_reserve(&encoder->numbers, &capacity, (size_t)key + 1, sizeof *encoder->numbers))
+        return false;
+    memset(encoder->numbers + used, 0, (capacity - used) * sizeof *encoder->numbers);
+    encoder->number_count = capacity;
+    return true;
+}
+
+static bool reserve_callee(struct events_encoder *encoder)
+{
+    const size_t count = encoder->callee_count + 1;
+    return cptrace_array_reserve(&encoder->callees, &encoder->callee_capacity, count, sizeof *encoder->callees) &&
+           cptrace_array_reserve(&encoder->totals, &encoder->totals_capacity, count, DELTA_CONTEXTS * sizeof *encoder->totals) &&
+           cptrace_array_reserve(&encoder->columns, &encoder->columns_capacity, count, DELTA_CONTEXTS * sizeof *encoder->columns);
+}
+
+static void put_callee(struct events_encoder *encoder, uint64_t key)
+{
+    const size_t number = encoder->callee_count++;
+    encoder->callees[number] = key;
+    memset(&encoder->totals[number * DELTA_CONTEXTS], 0, DELTA_CONTEXTS * sizeof *encoder->totals);
+    memset(&encoder->columns[number * DELTA_CONTEXTS], 0, DELTA_CONTEXTS * sizeof *encoder->columns);
+}
+
+/* A callee that the block has not had yet, or 0 for an event without one. False: no memory. */
+static bool add_callee(struct events_encoder *encoder, uint64_t key, uint32_t *number)
+{
+    *number = 0;
+    if (key >> 1 == PENDING_NO_FUNCTION)
+        return true;
+    if ((key >= encoder->number_count && !grow_numbers(encoder, key)) || !reserve_callee(encoder))
+        return false;
+    *number = encoder->numbers[key] = (uint32_t)encoder->callee_count;
+    put_callee(encoder, key);
+    return true;
+}
+
+static inline bool find_callee(struct events_encoder *encoder, uint64_t key, uint32_t *number)
+{
+    *number = key < encoder->number_count ? encoder->numbers[key] : 0;
+    return *number || add_callee(encoder, key, number);
+}
+
+static bool begin(struct events_encoder *encoder)
+{
+    struct byte_buffer *const buffers[] = {&encoder->lengths, &encoder->callee, &encoder->open,  &encoder->op,  &encoder->start,
+                                           &encoder->resume,  &encoder->reopen, &encoder->delta, &encoder->wide};
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
+        buffers[i]->length = 0;
+    for (size_t i = 1; i < encoder->callee_count; i++)
+        encoder->numbers[encoder->callees[i]] = 0;
+    encoder->callee_count = 0;
+    if (!reserve_callee(encoder))
+        return false;
+    put_callee(encoder, 0);
+    return true;
+}
+
+static bool encode_open(struct events_encoder *encoder, const struct pending_block *block)
+{
+    if (block->open_count == 0)
+        return true;
+    struct cursor from = {block->open->bytes, block->open->bytes + block->open->length};
+    for (uint32_t i = 0; i < block->open_count; i++) {
+        uint64_t key = 0, age = 0, activation = 0;
+        uint32_t callee;
+        cursor_varint(&from, &key);
+        cursor_varint(&from, &age);
+        if (!find_callee(encoder, key, &callee) || !cptrace_buffer_varint(&encoder->open, callee - 1) ||
+            !cptrace_buffer_varint(&encoder->open, age))
+            return false;
+        if (key & 1 && (!cursor_varint(&from, &activation) || !cptrace_buffer_varint(&encoder->open, activation)))
+            return false;
+    }
+    return true;
+}
+
+static inline size_t context_of(uint32_t callee, uint32_t code, uint32_t after_pop)
+{
+    return (size_t)callee * DELTA_CONTEXTS + is_pop(code) * 2 + after_pop;
+}
+
+static inline uint32_t delta_byte(uint64_t event)
+{
+    const uint32_t ticks = pending_ticks(event);
+    return ticks < DELTA_WIDE ? ticks : DELTA_WIDE;
+}
+
+static bool sample_range(struct events_encoder *encoder, const uint64_t *events, uint32_t from, uint32_t to)
+{
+    uint32_t after_pop = from ? is_pop(pending_code(events[from - 1])) : 0;
+    for (uint32_t i = from; i < to; i++) {
+        const uint32_t code = pending_code(events[i]);
+        uint32_t callee;
+        if (!find_callee(encoder, pending_callee(events[i]), &callee))
+            return false;
+        encoder->totals[context_of(callee, code, after_pop)] += (UINT64_C(1) << 32) + delta_byte(events[i]);
+        after_pop = is_pop(code);
+    }
+    return true;
+}
+
+static bool sample(struct events_encoder *encoder, const struct pending_block *block)
+{
+    const uint32_t count = block->event_count;
+    if (count < SAMPLE_ALL_BELOW)
+        return sample_range(encoder, block->events, 0, count);
+    for (uint32_t from = 0; from < count; from += SAMPLE_EVERY)
+        if (!sample_range(encoder, block->events, from, from + SAMPLE_EVENTS < count ? from + SAMPLE_EVENTS : count))
+            return false;
+    return true;
+}
+
+static uint32_t mean_of(uint64_t total) { return (uint32_t)((total & UINT32_MAX) * MEAN_STEPS / (total >> 32)); }
+
+/* Deltas of similar means share a column, and columns hold about the same number of deltas. */
+static void choose_delta_columns(struct events_encoder *encoder, uint32_t event_count)
+{
+    const size_t context_count = encoder->callee_count * DELTA_CONTEXTS;
+    uint32_t counts[MEAN_COUNT] = {0}, sampled_count = 1;
+    for (size_t i = DELTA_CONTEXTS; i < context_count; i++)
+        if (encoder->totals[i]) {
+            counts[mean_of(encoder->totals[i])] += (uint32_t)(encoder->totals[i] >> 32);
+            sampled_count += (uint32_t)(encoder->totals[i] >> 32);
+        }
+
+    const uint32_t wanted = event_count / EVENTS_PER_DELTA_COLUMN + 1;
+    const uint32_t limit = wanted < DELTA_COLUMNS_WRITTEN ? wanted : DELTA_COLUMNS_WRITTEN;
+    uint8_t columns[MEAN_COUNT];
+    uint64_t before = 0;
+    uint32_t used = 0, share = 0;
+    for (size_t mean = 0; mean < MEAN_COUNT; mean++) {
+        if (counts[mean]) {
+            const uint32_t its_share = (uint32_t)((before + counts[mean] / 2) * limit / sampled_count);
+            used += used == 0 || its_share != share;
+            share = its_share;
+            before += counts[mean];
+        }
+        columns[mean] = (uint8_t)(used ? used - 1 : 0);
+    }
+    encoder->delta_columns = used ? used : 1;
+    for (size_t i = DELTA_CONTEXTS; i < context_count; i++)
+        if (encoder->totals[i])
+            encoder->columns[i] = columns[mean_of(encoder->totals[i])];
+}
+
+static bool encode_callees(struct events_encoder *encoder)
+{
+    struct byte_buffer *const to = &encoder->callee;
+    if (!cptrace_buffer_reserve(to, encoder->callee_count * (VARINT_MAX_BYTES + 2)))
+        return false;
+    uint8_t *at = to->bytes;
+    for (size_t i = 1; i < encoder->callee_count; i++) {
+        const uint8_t *const columns = &encoder->columns[i * DELTA_CONTEXTS];
+        at = store_varint(at, encoder->callees[i]);
+        if (encoder->delta_columns > 1)
+            at = store_u16(at, (uint16_t)(columns[0] | columns[1] << 4 | columns[2] << 8 | columns[3] << 12));
+    }
+    to->length = (size_t)(at - to->bytes);
+    return true;
+}
+
+/* Where the second pass writes. */
+struct outputs {
+    uint8_t *op, *start, *resume, *reopen, *wide;
+    uint8_t *delta[DELTA_COLUMNS_MAX];
+    const uint64_t *operands;
+    uint64_t next_activation, reopened_activation, reopened_start;
+};
+
+/* All events, and a little more: columns a power of two apart would take turns in the same lines of the cache. */
+static size_t delta_column_room(uint32_t event_count) { return (size_t)event_count + 320; }
+
+static bool reserve_outputs(struct events_encoder *encoder, const struct pending_block *block, struct outputs *out)
+{
+    const size_t operand_bytes = block->operand_count * (VARINT_MAX_BYTES + OP_MAX_BYTES) + 1;
+    if (!cptrace_buffer_reserve(&encoder->op, (size_t)block->event_count * OP_MAX_BYTES) ||
+        !cptrace_buffer_reserve(&encoder->delta, encoder->delta_columns * delta_column_room(block->event_count)) ||
+        !cptrace_buffer_reserve(&encoder->wide, (size_t)block->event_count * WIDE_MAX_BYTES + operand_bytes) ||
+        !cptrace_buffer_reserve(&encoder->start, operand_bytes) || !cptrace_buffer_reserve(&encoder->resume, operand_bytes) ||
+        !cptrace_buffer_reserve(&encoder->reopen, operand_bytes))
+        return false;
+    *out = (struct outputs){
+        .op = encoder->op.bytes,
+        .start = encoder->start.bytes,
+        .resume = encoder->resume.bytes,
+        .reopen = encoder->reopen.bytes,
+        .wide = encoder->wide.bytes,
+        .operands = block->operands,
+        .reopened_start = block->first_tick,
+    };
+    for (uint32_t i = 0; i < encoder->delta_columns; i++)
+        encoder->deltas[i] = out->delta[i] = encoder->delta.bytes + i * delta_column_room(block->event_count);
+    return true;
+}
+
+static void encode_operands(struct outputs *out, uint32_t code, uint32_t callee)
+{
+    if (code == CPTRACE_OP_RESUME) {
+        out->resume = store_varint(out->resume, *out->operands++);
+        return;
+    }
+    const uint64_t activation = *out->operands++;
+    if (code == CPTRACE_OP_START) {
+        out->start = store_varint(out->start, zigzag((int64_t)(activation - out->next_activation)));
+        out->next_activation = activation + 1;
+        return;
+    }
+    const uint64_t start_tick = *out->operands++;
+    out->reopen = store_varint(out->reopen, zigzag((int64_t)(activation - out->reopened_activation)));
+    out->reopen = store_varint(out->reopen, callee - 1);
+    out->reopen = store_varint(out->reopen, zigzag((int64_t)(start_tick - out->reopened_start)));
+    out->reopened_activation = activation;
+    out->reopened_start = start_tick;
+}
+
+/* The part of a delta that its byte does not hold. */
+static void encode_wide(struct outputs *out, uint64_t event)
+{
+    const uint64_t ticks = pending_ticks(event) == PENDING_TICKS_LONG ? *out->operands++ : pending_ticks(event);
+    out->wide = store_varint(out->wide, ticks - DELTA_WIDE);
+}
+
+/* One or two bytes without a branch on which. */
+static inline uint8_t *store_op(uint8_t *to, uint32_t op)
+{
+    if (UNLIKELY(op >= OP_TWO_BYTES_LIMIT))
+        return store_varint(to, op);
+    const uint32_t two = op >= 0x80;
+    to[0] = (uint8_t)(op | two << 7);
+    to[1] = (uint8_t)(op >> 7);
+    return to + 1 + two;
+}
+
+/* Writes the columns op and delta, and what few events have besides; false when there is no memory. What the loop needs stands in locals:
+ * its stores of bytes may then change none of it. */
+static bool encode_events(struct events_encoder *encoder, const struct pending_block *block, struct outputs *out)
+{
+    const uint64_t *const events = block->events;
+    const uint32_t event_count = block->event_count;
+    const uint32_t *numbers = encoder->numbers;
+    const uint8_t *columns = encoder->columns;
+    uint64_t number_count = encoder->number_count;
+    uint8_t *op_at = out->op, *delta[DELTA_COLUMNS_MAX];
+    memcpy(delta, out->delta, sizeof delta);
+    uint32_t after_pop = 0;
+    for (uint32_t i = 0; i < event_count; i++) {
+        const uint64_t event = events[i], key = pending_callee(event);
+        const uint32_t code = pending_code(event), byte = delta_byte(event);
+        uint32_t callee = key < number_count ? numbers[key] : 0;
+        if (UNLIKELY(callee == 0)) {
+            uint32_t added;
+            if (!add_callee(encoder, key, &added))
+                return false;
+            callee = added;
+            numbers = encoder->numbers;
+            number_count = encoder->number_count;
+            columns = encoder->columns;
+        }
+        uint8_t **const column = &delta[columns[context_of(callee, code, after_pop)]];
+        *(*column)++ = (uint8_t)byte;
+        const uint32_t op = code + ((callee - 1 + CPTRACE_OP_CALL - code) & (0 - names_callee(code))); /* without a branch */
+        op_at = store_op(op_at, op);
+        if (UNLIKELY(byte == DELTA_WIDE))
+            encode_wide(out, event);
+        if (UNLIKELY(code - CPTRACE_OP_RESUME <= CPTRACE_OP_START - CPTRACE_OP_RESUME))
+            encode_operands(out, code, callee);
+        after_pop = is_pop(code);
+    }
+    out->op = op_at;
+    memcpy(out->delta, delta, sizeof delta);
+    return true;
+}
+
+static void set_lengths(struct events_encoder *encoder, const struct outputs *out)
+{
+    encoder->op.length = (size_t)(out->op - encoder->op.bytes);
+    encoder->start.length = (size_t)(out->start - encoder->start.bytes);
+    encoder->resume.length = (size_t)(out->resume - encoder->resume.bytes);
+    encoder->reopen.length = (size_t)(out->reopen - encoder->reopen.bytes);
+    encoder->wide.length = (size_t)(out->wide - encoder->wide.bytes);
+    for (uint32_t i = 0; i < encoder->delta_columns; i++)
+        encoder->delta_counts[i] = (uint32_t)(out->delta[i] - encoder->deltas[i]);
+}
+
+static bool encode_lengths(struct events_encoder *encoder, const struct pending_block *block)
+{
+    const size_t lengths[] = {encoder->callee.length, encoder->open.length,   encoder->op.length,      encoder->start.length,
+                              encoder->resume.length, encoder->reopen.length, block->annotation_bytes, encoder->wide.length};
+    struct byte_buffer *const to = &encoder->lengths;
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
+        if (!cptrace_buffer_varint(to, lengths[i]))
+            return false;
+    if (!cptrace_buffer_varint(to, encoder->delta_columns))
+        return false;
+    for (uint32_t i = 0; i < encoder->delta_columns; i++)
+        if (!cptrace_buffer_varint(to, encoder->delta_counts[i]))
+            return false;
+    return true;
+}
+
+bool cptrace_events_encode(struct events_encoder *encoder, const struct pending_block *block)
+{
+    struct outputs out;
+    if (!begin(encoder) || !encode_open(encoder, block) || !sample(encoder, block))
+        return false;
+    choose_delta_columns(encoder, block->event_count);
+    if (!reserve_outputs(encoder, block, &out) || !encode_events(encoder, block, &out))
+        return false;
+    set_lengths(encoder, &out);
+    return encode_callees(encoder) && encode_lengths(encoder, block);
+}
+
+void cptrace_events_encoder_free(struct events_encoder *encoder)
+{
+    cptrace_buffer_free(&encoder->lengths);
+    cptrace_buffer_free(&encoder->callee);
+    cptrace_buffer_free(&encoder->open);
+    cptrace_buffer_free(&encoder->op);
+    cptrace_buffer_free(&encoder->start);
+    cptrace_buffer_free(&encoder->resume);
+    cptrace_buffer_free(&encoder->reopen);
+    cptrace_buffer_free(&encoder->delta);
+    cptrace_buffer_free(&encoder->wide);
+    free(encoder->numbers);
+    free(encoder->callees);
+    free(encoder->totals);
+    free(encoder->columns);
+}

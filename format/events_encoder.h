@@ -1,0 +1,37 @@
+/* Makes the body of an events block, SPEC.md 4.3, of the events that waited on a lane. One for all lanes of a writer: nothing of a block
+ * stays in it for the next. */
+#ifndef CPTRACE_EVENTS_ENCODER_H
+#define CPTRACE_EVENTS_ENCODER_H
+
+#include "byte_buffer.h"
+#include "frame.h"
+
+struct events_encoder {
+    uint32_t *numbers; /* of callees, by pending_callee; 0: not in this block yet */
+    size_t number_count;
+    uint64_t *callees; /* as pending_callee has them; 0 stands for no function: the block's numbers of the others are one less */
+    uint64_t *totals;  /* DELTA_CONTEXTS per callee, of a sample: events << 32 | sum of their deltas, cut to what one byte holds */
+    uint8_t *columns;  /* DELTA_CONTEXTS per callee: where these deltas go */
+    size_t callee_count, callee_capacity, totals_capacity, columns_capacity;
+    uint32_t delta_columns;
+    const uint8_t *deltas[DELTA_COLUMNS_MAX]; /* columns in the buffer delta */
+    uint32_t delta_counts[DELTA_COLUMNS_MAX];
+    struct byte_buffer lengths, callee, open, op, start, resume, reopen, delta, wide;
+};
+
+struct pending_block {
+    const uint64_t *events;
+    uint32_t event_count;
+    const uint64_t *operands; /* of long deltas, starts (activation), resumes (operand), reopens (activation, start tick), in event order */
+    size_t operand_count;
+    uint64_t first_tick;
+    const struct byte_buffer *open; /* per call: callee as pending_callee has it, age, and the activation if it is one; varints */
+    uint32_t open_count;
+    size_t annotation_bytes;
+};
+
+/* False when there is no memory. */
+bool cptrace_events_encode(struct events_encoder *encoder, const struct pending_block *block);
+void cptrace_events_encoder_free(struct events_encoder *encoder);
+
+#endif
