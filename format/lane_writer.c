@@ -208,6 +208,7 @@ bool cptrace_lane_write_block(struct cptrace_lane_writer *lane)
     if (!cptrace_writer_write_definitions(writer) || !cptrace_writer_write_block(writer, block, pieces, sizeof pieces / sizeof *pieces))
         return false;
     writer->events_written += event_count;
+    lane->saved_call_count = lane->call_count;
     empty_columns(lane);
     return true;
 }

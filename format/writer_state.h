@@ -20,6 +20,7 @@ struct cptrace_lane_writer {
     uint32_t depth;
     struct stack_entry *stack;
     uint64_t call_count;
+    uint64_t saved_call_count; /* of them, in blocks that the sink took */
 
     uint8_t *operand_at;
     uint32_t granted; /* events of this block = granted - room; 0: no block is begun */
