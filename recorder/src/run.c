@@ -506,7 +506,8 @@ static void finish_writing(struct rec_run *run, const char *outcome, const struc
 static void tell_where_it_is(struct rec_run *run, const char *path)
 {
     char where[REC_RUN_ERROR_MAX];
-    snprintf(where, sizeof where, "all of it is in %s", shown(path));
+    snprintf(where, sizeof where, "all of it is in %s%s", rec_file_exists(path) ? "" : "what was ",
+             shown(path)); /* moved, with its folder */
     add_to_error(run, where);
     run->is_whole = true;
 }

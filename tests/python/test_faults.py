@@ -8,9 +8,7 @@ from fault_injection import call_count_of_cut, call_count_of_whole, faulty_progr
 pytestmark = needs_faults
 
 SHORT, LONG = 100, 250_000
-EVERY_INTERRUPTIBLE_CALL = " ".join(
-    f"{call}=EINTR%2" for call in ("open", "write", "pwrite", "pread", "fallocate", "ftruncate", "close", "flock")
-)
+EVERY_INTERRUPTIBLE_CALL = " ".join(f"{call}=EINTR%2" for call in ("open", "write", "pwrite", "pread", "fallocate", "ftruncate", "close", "flock"))
 
 
 def run_main(folder, rules, count):
@@ -119,7 +117,8 @@ def test_a_part_that_cannot_be_created(tmp_path, action):
 
 @pytest.mark.parametrize("count", [SHORT, LONG])
 @pytest.mark.parametrize(
-    "rules", ["renameat2=EIO", "renameat2=EACCES", "renameat2=ENOSPC", "renameat2=ENOSYS link=EPERM rename=EROFS", "renameat2=ENOSYS unlink:.part=EIO"]
+    "rules",
+    ["renameat2=EIO", "renameat2=EACCES", "renameat2=ENOSPC", "renameat2=ENOSYS link=EPERM rename=EROFS", "renameat2=ENOSYS unlink:.part=EIO"],
 )
 def test_a_trace_that_cannot_be_renamed_is_whole(tmp_path, rules, count):
     run = run_main(tmp_path, rules, count)
@@ -144,7 +143,9 @@ def test_the_programs_exception_is_its_own(tmp_path, rules, count):
     assert len(run.warnings) == (0 if rules in ("fallocate=ENOSPC@3", "mmap=ENOMEM@3") or (count == SHORT and "write=ENOSPC@3" in rules) else 1)
 
 
-@pytest.mark.parametrize("rules", ["write=ENOSPC", "write=full40000", "renameat2=EIO", "fallocate=ENOSPC", "mmap=ENOMEM@3", "open:.part=EMFILE", "mmap=ENOMEM@2"])
+@pytest.mark.parametrize(
+    "rules", ["write=ENOSPC", "write=full40000", "renameat2=EIO", "fallocate=ENOSPC", "mmap=ENOMEM@3", "open:.part=EMFILE", "mmap=ENOMEM@2"]
+)
 def test_failed_runs_leave_no_descriptor_open(tmp_path, rules):
     body = f"""
     before = open_files()
