@@ -1,5 +1,6 @@
 #include "file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -27,6 +28,8 @@ struct cptrace_file *cptrace_file_open(const char *path, int *error_number)
     }
     return file;
 }
+
+static_assert(sizeof(off_t) == 8, "a trace may be larger than 2 GiB");
 
 int64_t cptrace_file_read(void *context, void *buffer, size_t capacity)
 {
