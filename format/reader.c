@@ -286,7 +286,7 @@ static enum cptrace_status take_tail(struct cptrace_reader *reader)
 static enum cptrace_status take_frame(struct cptrace_reader *reader, struct cptrace_block *block, bool *returned,
                                       struct cptrace_error *error)
 {
-    if (reader->has_index)
+    if (reader->has_index && reader->end.present) /* else the index may be of another file that stands within this one */
         return take_tail(reader);
     const bool readable = cptrace_input_require(&reader->input, 4);
     switch (readable ? load_u32(input_at(&reader->input)) : 0) {

@@ -179,6 +179,7 @@ run_everything() { # run_everything all|default
   say "Python: $(tr '\n' ' ' <<<"$versions")"
   test_all_pythons "$versions"
   say "Tools and page"
+  step "Hostile traces" "$venv/bin/python" -m pytest -q -p no:cacheprovider tests/hostile
   step "Exported symbols" check_symbols "$venv"
   step "Traces and pages of the examples" make_reports "$venv"
   step "Independent reader" oracle_tests "$venv"

@@ -14,6 +14,10 @@ add_executable(test_replay "${CALLPROFILER_TESTS_ROOT}/c/test_replay.c")
 target_link_libraries(test_replay PRIVATE cp_replay criterion::criterion)
 add_test(NAME test_replay COMMAND test_replay --jobs 2)
 
+add_executable(test_replay_damage "${CALLPROFILER_TESTS_ROOT}/c/test_replay_damage.c")
+target_link_libraries(test_replay_damage PRIVATE cp_replay criterion::criterion)
+add_test(NAME test_replay_damage COMMAND test_replay_damage --jobs 2)
+
 find_or_explain(zstd)
 add_executable(test_replay_hostile "${CALLPROFILER_TESTS_ROOT}/c/test_replay_hostile.c")
 target_link_libraries(test_replay_hostile PRIVATE cp_replay criterion::criterion zstd::zstd)

@@ -12,14 +12,13 @@ import textwrap
 from pathlib import Path
 
 import pytest
-
 from conftest import record_program, run_process, tool
 
 SOURCE = Path(__file__).parent / "faults" / "faults.c"
 HEADER_START, INDEX_END = b"\x5c\x2a\x4d\x18", b"cptend\r\n"
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def library():
     """The library to preload, built once per test process; a reason why there is none."""
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")

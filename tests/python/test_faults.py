@@ -2,8 +2,13 @@
 and what was written can be read. Short runs touch the disk at their end, long ones all the time."""
 
 import pytest
-
-from fault_injection import call_count_of_cut, call_count_of_whole, faulty_program, needs_faults, summary_of
+from fault_injection import (
+    call_count_of_cut,
+    call_count_of_whole,
+    faulty_program,
+    needs_faults,
+    summary_of,
+)
 
 pytestmark = needs_faults
 

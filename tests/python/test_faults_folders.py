@@ -1,8 +1,12 @@
 """The folder of the traces is deleted, replaced, moved or full while a run records; limits that the system sets to the process."""
 
 import pytest
-
-from fault_injection import call_count_of_cut, call_count_of_whole, faulty_program, needs_faults
+from fault_injection import (
+    call_count_of_cut,
+    call_count_of_whole,
+    faulty_program,
+    needs_faults,
+)
 
 pytestmark = needs_faults
 

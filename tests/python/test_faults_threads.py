@@ -1,8 +1,13 @@
 """Faults while several threads, or several runs, record."""
 
 import pytest
-
-from fault_injection import call_count_of_cut, call_count_of_whole, faulty_program, needs_faults, summary_of
+from fault_injection import (
+    call_count_of_cut,
+    call_count_of_whole,
+    faulty_program,
+    needs_faults,
+    summary_of,
+)
 
 pytestmark = needs_faults
 
