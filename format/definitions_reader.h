@@ -14,7 +14,7 @@ struct definitions_reader {
     size_t string_count, file_count, function_count, lane_count, task_count;
     size_t string_capacity, file_capacity, function_capacity, lane_capacity, task_capacity;
     size_t lost_count; /* numbers of all tables that nothing defines */
-    char **chunks; /* the string bytes of each block; they never move */
+    char **chunks;     /* the string bytes of each block; they never move */
     size_t chunk_count, chunk_capacity;
     struct cptrace_definitions published;
 };
