@@ -64,8 +64,8 @@ static bool compressor_failed(struct block_writer *writer, size_t code)
 }
 
 /* Deltas are noise: short matches in them cost more than their bytes do, and time to look for. Ops repeat over longer stretches; the more
- * functions there are, the more of these are worth remembering. Measured on the example programs against level 1 as it is: 1 to 4 % smaller,
- * in half to three quarters of the time. */
+ * functions there are, the more of these are worth remembering. Measured on the example programs against level 1 as it is: 1 to 4 %
+ * smaller, in half to three quarters of the time. */
 static size_t set_event_parameters(ZSTD_CCtx *compressor, size_t function_count)
 {
     int hash_log = HASH_LOG_MIN;

@@ -7,8 +7,8 @@
 #include "error.h"
 #include "frame.h"
 
-/* Numbers that lost blocks may have defined: no honest gap is larger, and a hostile one costs no more than this. */
-#define GAP_MAX (1u << 20)
+/* Numbers that lost blocks may have defined, over the whole file: no honest file misses more, and a hostile one costs no more than this. */
+#define LOST_MAX (1u << 20)
 
 struct parse {
     struct definitions_reader *definitions;
@@ -35,11 +35,12 @@ static enum cptrace_status begin_table(struct parse *parse, const char *table, v
                                  table, *have, first);
     if (count > cursor_left(&parse->cursor) / entry_min_bytes)
         return corrupt(parse, table, "more entries than bytes");
-    if (first - *have > GAP_MAX)
-        return corrupt(parse, table, "more numbers lost than possible");
-    *end = (size_t)first + count;
     if (count == 0)
-        *end = first = (uint32_t)*have; /* an empty table tells nothing */
+        first = (uint32_t)*have; /* an empty table tells nothing */
+    if (first - *have > LOST_MAX - parse->definitions->lost_count)
+        return corrupt(parse, table, "more numbers lost than possible");
+    parse->definitions->lost_count += first - *have;
+    *end = (size_t)first + count;
     if (!cptrace_array_reserve(array_pointer, capacity, *end, element_bytes))
         return cptrace_error_no_memory(parse->error, parse->offset);
     char *array;

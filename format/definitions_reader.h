@@ -13,7 +13,8 @@ struct definitions_reader {
     struct cptrace_task_definition *tasks;
     size_t string_count, file_count, function_count, lane_count, task_count;
     size_t string_capacity, file_capacity, function_capacity, lane_capacity, task_capacity;
-    char **chunks; /* the string bytes of each block; they never move */
+    size_t lost_count; /* numbers of all tables that nothing defines */
+    char **chunks;     /* the string bytes of each block; they never move */
     size_t chunk_count, chunk_capacity;
     struct cptrace_definitions published;
 };

@@ -63,7 +63,7 @@ static struct cptrace_string interned(const struct definitions_writer *definitio
 static uint32_t *find_slot(const struct definitions_writer *definitions, struct cptrace_string string)
 {
     const size_t mask = definitions->slot_count - 1;
-    for (size_t i = hash_string(string) & mask;; i = (i + 1) & mask) {
+    for (size_t i = (size_t)hash_string(string) & mask;; i = (i + 1) & mask) {
         uint32_t *const slot = &definitions->slots[i];
         if (*slot == 0)
             return slot;

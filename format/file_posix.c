@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -31,6 +32,8 @@ struct cptrace_file *cptrace_file_open(const char *path, int *error_number)
     }
     return file;
 }
+
+static_assert(sizeof(off_t) == 8, "a trace may be larger than 2 GiB");
 
 int64_t cptrace_file_read(void *context, void *buffer, size_t capacity)
 {

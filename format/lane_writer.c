@@ -250,6 +250,7 @@ bool cptrace_lane_write_block(struct cptrace_lane_writer *lane)
         !write_events(lane, event_count))
         return false;
     writer->events_written += event_count;
+    lane->saved_call_count = lane->call_count;
     empty_block(lane);
     return true;
 }

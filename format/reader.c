@@ -83,7 +83,8 @@ bool cptrace_reader_add_functions(struct cptrace_reader *reader, struct cptrace_
 /* What the index should tell of the block. */
 static bool gather_functions(struct cptrace_reader *reader, const struct events_header *header, struct cptrace_block_entry *entry)
 {
-    if (!cptrace_function_set_gather(&reader->mentioned, header->callee, header->delta_columns, (uint32_t)reader->definitions.function_count))
+    if (!cptrace_function_set_gather(&reader->mentioned, header->callee, header->delta_columns,
+                                     (uint32_t)reader->definitions.function_count))
         return false;
     const struct byte_buffer *const runs = &reader->mentioned.runs;
     return cptrace_reader_add_functions(reader, entry, (struct cursor){runs->bytes, runs->bytes ? runs->bytes + runs->length : NULL});
@@ -306,7 +307,7 @@ static enum cptrace_status take_tail(struct cptrace_reader *reader)
 static enum cptrace_status take_frame(struct cptrace_reader *reader, struct cptrace_block *block, bool *returned,
                                       struct cptrace_error *error)
 {
-    if (reader->has_index)
+    if (reader->has_index && reader->end.present) /* else the index may be of another file that stands within this one */
         return take_tail(reader);
     const bool readable = cptrace_input_require(&reader->input, 4);
     switch (readable ? load_u32(input_at(&reader->input)) : 0) {

@@ -170,6 +170,12 @@ static bool take_event(struct cptrace_transcoder *transcoder, struct lane_stack 
     }
 }
 
+/* Of a record that carries so many bytes. */
+static uint64_t payload_slots(uint64_t byte_count)
+{
+    return 1 + (byte_count + sizeof(struct cptrace_ring_slot) - 1) / sizeof(struct cptrace_ring_slot);
+}
+
 /* What the slots of a record are, by its op. */
 enum record_shape { SHAPE_NONE, SHAPE_EVENT, SHAPE_FRAME, SHAPE_PAIR, SHAPE_PAYLOAD };
 
@@ -197,6 +203,20 @@ static enum record_shape shape_of(enum cptrace_ring_op op)
     return (size_t)op < sizeof shapes ? (enum record_shape)shapes[op] : SHAPE_NONE;
 }
 
+uint64_t cptrace_ring_call_count(struct cptrace_ring *ring, uint64_t from, uint64_t to)
+{
+    const struct cptrace_ring_slot *const slots = cptrace_ring_slots(ring);
+    uint64_t count = 0;
+    while (from < to) {
+        const uint64_t word = slots[from & (ring->capacity_slots - 1)].word;
+        const enum cptrace_ring_op op = (enum cptrace_ring_op)(word & 0xff);
+        const enum record_shape shape = shape_of(op);
+        count += op == CPTRACE_RING_CALL || op == CPTRACE_RING_START;
+        from += shape == SHAPE_PAYLOAD ? payload_slots(word >> 8) : shape == SHAPE_EVENT ? 1 : 2;
+    }
+    return count;
+}
+
 static bool find_function(const struct cptrace_transcoder *transcoder, uint64_t process_number, uint32_t *function)
 {
     if (process_number >= transcoder->function_capacity || transcoder->function_numbers[process_number] == 0)
@@ -216,7 +236,7 @@ static enum cptrace_status take_long_record(struct cptrace_transcoder *transcode
     const enum record_shape shape = shape_of(op);
     if (shape == SHAPE_NONE)
         return CPTRACE_CORRUPT;
-    *slot_count = shape == SHAPE_PAYLOAD ? 1 + (operand + sizeof slot - 1) / sizeof slot : 2;
+    *slot_count = shape == SHAPE_PAYLOAD ? payload_slots(operand) : 2;
     if (*slot_count > available)
         return CPTRACE_CORRUPT;
     if (shape == SHAPE_PAYLOAD) {

@@ -295,6 +295,14 @@ uint64_t cptrace_writer_call_count(const struct cptrace_writer *writer)
     return count;
 }
 
+uint64_t cptrace_writer_saved_call_count(const struct cptrace_writer *writer)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < writer->lane_count; i++)
+        count += writer->lanes[i]->saved_call_count;
+    return count;
+}
+
 void cptrace_writer_free(struct cptrace_writer *writer)
 {
     if (!writer)

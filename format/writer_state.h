@@ -23,6 +23,7 @@ struct cptrace_lane_writer {
     uint32_t depth;
     struct stack_entry *stack;
     uint64_t call_count;
+    uint64_t saved_call_count; /* of them, in blocks that the sink took */
 
     uint64_t *events;
     size_t event_capacity;

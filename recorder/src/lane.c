@@ -5,11 +5,14 @@
 
 #include "clock.h"
 #include "drainer.h"
+#include "lost.h"
 #include "platform.h"
 #include "run.h"
 
 /* CPU time is asked for at most this often while events come, and at the first event after a longer pause: 0.1 to 0.2 % of the time. */
 #define CPU_PERIOD_NS 200000u
+
+#define TEXT_MAX_BYTES 65536u /* a writer keeps text under it */
 
 static uint64_t smaller(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
@@ -22,24 +25,17 @@ static void set_limit(struct rec_lane *lane, uint64_t head, uint64_t tail)
     lane->limit = smaller(tail + capacity, head + capacity / 4);
 }
 
-/* Nothing can be saved any more: the ring goes round, and the run says so when it ends. */
-static uint64_t go_round(struct rec_lane *lane, uint64_t head)
-{
-    lane->limit = head + lane->mask + 1;
-    return head;
-}
-
 uint64_t rec_lane_make_room(struct rec_lane *lane, uint64_t slot_count)
 {
-    uint64_t head = atomic_load_explicit(&lane->ring->head, memory_order_relaxed);
     if (rec_run_takes_no_more(lane->run))
-        return go_round(lane, head);
+        return rec_lost_go_round(lane);
+    uint64_t head = atomic_load_explicit(&lane->ring->head, memory_order_relaxed);
     uint64_t tail = atomic_load_explicit(&lane->ring->tail, memory_order_acquire);
     uint64_t capacity = lane->mask + 1;
     if (head + slot_count - tail > capacity) {
         rec_run_help(lane);
         if (rec_run_takes_no_more(lane->run))
-            return go_round(lane, head);
+            return rec_lost_go_round(lane);
         head = atomic_load_explicit(&lane->ring->head, memory_order_relaxed);
         tail = atomic_load_explicit(&lane->ring->tail, memory_order_acquire);
         capacity = lane->mask + 1; /* helping may have given a larger ring */
@@ -55,8 +51,8 @@ uint64_t rec_lane_make_room(struct rec_lane *lane, uint64_t slot_count)
 
 void rec_lane_put_bytes(struct rec_lane *lane, uint64_t tick, enum cptrace_ring_op op, const void *bytes, uint64_t length)
 {
-    /* The small first ring takes any definition; longer texts are cut where half of it ends. */
-    length = smaller(length, (lane->mask + 1) / 2 * sizeof *lane->slots);
+    /* The small first ring takes any definition; longer texts are cut where half of it ends, or where the file would cut them. */
+    length = smaller(smaller(length, TEXT_MAX_BYTES), (lane->mask + 1) / 2 * sizeof *lane->slots);
     const uint64_t slot_count = 1 + (length + sizeof *lane->slots - 1) / sizeof *lane->slots;
     const uint64_t head = rec_lane_head(lane, slot_count);
     rec_lane_store(lane, head, tick, length << 8 | (uint64_t)op);

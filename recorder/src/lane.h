@@ -44,10 +44,15 @@ struct rec_lane {
     struct rec_lane *next_of_run, *next_of_thread;
     uint32_t number;
     struct rec_region *region; /* of the ring file, with the ring */
+
+    bool is_losing;             /* the run takes no more: lost.c */
+    struct cptrace_ring *spill; /* then the ring, if there is memory for it; owned */
+    uint64_t lost_from;         /* slot of the ring: calls from here on are not in lost_call_count yet */
+    uint64_t lost_call_count;
 };
 
 /* Makes room for `slots` more: wakes the drainer, drains here when it is late, and never fails: when the run takes no more events (disk
- * full, …) the ring goes round without being drained. Returns the head to write at. */
+ * full, …) a ring goes round without being drained (lost.h). Returns the head to write at. */
 uint64_t rec_lane_make_room(struct rec_lane *lane, uint64_t slot_count);
 
 /* An event of a function that is new here, or not to be treated as usual. True: its arguments are wanted (rec_arguments_put). */

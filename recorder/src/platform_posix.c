@@ -112,31 +112,64 @@ void rec_platform_random(void *bytes, size_t length)
     }
 }
 
-int rec_file_create_new(const char *path, int *file)
+static int open_file(const char *path, int flags, int *file)
 {
-    *file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    do
+        *file = open(path, flags | O_CLOEXEC, 0666);
+    while (*file < 0 && errno == EINTR);
     return *file < 0 ? errno : 0;
 }
 
-int rec_file_append(int file, const void *bytes, size_t length)
+int rec_file_create_new(const char *path, int *file) { return open_file(path, O_RDWR | O_CREAT | O_EXCL, file); }
+int rec_file_open(const char *path, int *file) { return open_file(path, O_RDONLY | O_NOFOLLOW, file); }
+
+/* Who writes beyond RLIMIT_FSIZE gets SIGXFSZ besides EFBIG: that is for what the program writes. */
+struct size_signal {
+    sigset_t before;
+    bool was_pending;
+};
+
+static void hold_size_signal(struct size_signal *held)
 {
-    const char *at = bytes;
+    sigset_t size, pending;
+    sigemptyset(&size);
+    sigaddset(&size, SIGXFSZ);
+    pthread_sigmask(SIG_BLOCK, &size, &held->before);
+    held->was_pending = sigpending(&pending) == 0 && sigismember(&pending, SIGXFSZ);
+}
+
+static void release_size_signal(const struct size_signal *held, int status)
+{
+    sigset_t size, pending;
+    int number;
+    sigemptyset(&size);
+    sigaddset(&size, SIGXFSZ);
+    if (status == EFBIG && !held->was_pending && sigpending(&pending) == 0 && sigismember(&pending, SIGXFSZ))
+        sigwait(&size, &number);
+    pthread_sigmask(SIG_SETMASK, &held->before, NULL);
+}
+
+static int write_all(int file, const char *bytes, size_t length)
+{
     while (length > 0) {
-        ssize_t written = write(file, at, length);
+        ssize_t written = write(file, bytes, length);
         if (written < 0 && errno != EINTR)
             return errno;
         if (written > 0) {
-            at += written;
+            bytes += written;
             length -= (size_t)written;
         }
     }
     return 0;
 }
 
-int rec_file_open(const char *path, int *file)
+int rec_file_append(int file, const void *bytes, size_t length)
 {
-    *file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    return *file < 0 ? errno : 0;
+    struct size_signal held;
+    hold_size_signal(&held);
+    const int status = write_all(file, bytes, length);
+    release_size_signal(&held, status);
+    return status;
 }
 
 int rec_file_read(int file, void *bytes, size_t length, uint64_t offset)
@@ -159,7 +192,15 @@ int rec_directory_visit(const char *path, void (*visit)(void *context, const cha
     return 0;
 }
 
-int rec_file_resize(int file, uint64_t length_bytes) { return ftruncate(file, (off_t)length_bytes) < 0 ? errno : 0; }
+int rec_file_resize(int file, uint64_t length_bytes)
+{
+    int result;
+    do
+        result = ftruncate(file, (off_t)length_bytes);
+    while (result < 0 && errno == EINTR);
+    return result < 0 ? errno : 0;
+}
+
 int rec_file_lock(int file) { return flock(file, LOCK_EX | LOCK_NB) < 0 ? errno : 0; }
 
 bool rec_file_has_name(int file)
@@ -168,7 +209,8 @@ bool rec_file_has_name(int file)
     return fstat(file, &facts) == 0 && facts.st_nlink > 0;
 }
 
-int rec_file_close(int file) { return close(file) < 0 ? errno : 0; }
+/* Interrupted, it is closed nevertheless. */
+int rec_file_close(int file) { return close(file) < 0 && errno != EINTR ? errno : 0; }
 int rec_file_remove(const char *path) { return unlink(path) < 0 ? errno : 0; }
 
 /* ENOSYS where the system or the file system does not know of it. */
@@ -272,7 +314,11 @@ static int reserve_by_writing(int file, uint64_t offset, size_t length)
 static int reserve(int file, uint64_t offset, size_t length)
 {
 #ifdef __linux__
-    if (fallocate(file, 0, (off_t)offset, (off_t)length) == 0)
+    int result;
+    do
+        result = fallocate(file, 0, (off_t)offset, (off_t)length);
+    while (result < 0 && errno == EINTR);
+    if (result == 0)
         return 0;
     if (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL)
         return errno;
@@ -282,7 +328,10 @@ static int reserve(int file, uint64_t offset, size_t length)
 
 int rec_map_shared(int file, uint64_t offset, size_t length, void **address)
 {
-    int status = reserve(file, offset, length);
+    struct size_signal held;
+    hold_size_signal(&held);
+    const int status = reserve(file, offset, length);
+    release_size_signal(&held, status);
     if (status)
         return status;
     void *mapped = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, file, (off_t)offset);

@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "drainer.h"
+#include "lost.h"
 #include "ring_files.h"
 #include "thread.h"
 
@@ -22,11 +23,42 @@ static atomic_uint_fast64_t last_serial;
 
 /* ---- errors ---- */
 
+/* A path, or as much of its end as leaves room for what went wrong with it. */
+static const char *shown(const char *path)
+{
+    enum { SHOWN_BYTES = 400 };
+    const size_t length = strlen(path);
+    return length > SHOWN_BYTES ? path + length - SHOWN_BYTES : path;
+}
+
 void rec_run_fail(struct rec_run *run, const char *what, const char *why)
 {
     if (!atomic_load(&run->has_failed))
-        snprintf(run->error, sizeof run->error, "%s: %s", what, why);
+        snprintf(run->error, sizeof run->error, "%s: %s", shown(what), why);
     atomic_store(&run->has_failed, true);
+}
+
+static void add_to_error(struct rec_run *run, const char *more)
+{
+    const size_t length = strlen(run->error);
+    snprintf(run->error + length, sizeof run->error - length, "; %s", more);
+}
+
+/* A part that was removed has nothing of what was written. */
+static uint64_t gone_call_count(const struct rec_run *run)
+{
+    const int part_file = run->files.part_file;
+    return run->writer && part_file >= 0 && !rec_file_has_name(part_file) ? cptrace_writer_saved_call_count(run->writer) : 0;
+}
+
+static void tell_what_is_missing(struct rec_run *run, uint64_t call_count)
+{
+    char missing[100];
+    snprintf(missing, sizeof missing, "%llu calls are missing%s", (unsigned long long)call_count,
+             run->misses_threads ? ", and those of threads that began later" : "");
+    add_to_error(run, missing);
+    if (run->trouble)
+        add_to_error(run, run->trouble);
 }
 
 /* ---- the file: in memory first, on disk from the first drain or the end ---- */
@@ -35,8 +67,11 @@ static int create_part(struct rec_run *run)
 {
     struct cptrace_ring_file *head = run->ring_file->head;
     int status = rec_trace_files_create_part(&run->files);
-    if (status == 0)
+    if (status == 0) {
         status = rec_file_append(run->files.part_file, head->spool, atomic_load(&head->spool_bytes));
+        if (status)
+            rec_trace_files_remove(&run->files); /* the spool has it, and the part would be no use */
+    }
     if (status == 0) {
         rec_ring_file_rename(run->ring_file, run->files.final_path); /* it may be another one by now */
         atomic_store(&head->spool_bytes, 0);
@@ -55,6 +90,8 @@ static int append(void *context, const void *bytes, size_t length)
         if (status)
             return status;
     }
+    if (!rec_file_has_name(run->files.part_file))
+        return ENOENT; /* somebody removed it */
     return rec_file_append(run->files.part_file, bytes, length);
 }
 
@@ -85,7 +122,7 @@ static void stop_when_too_large(struct rec_run *run)
 {
     if (run->wants.max_bytes == 0 || run->bytes_written < run->wants.max_bytes)
         return;
-    run->warning = "max_bytes was reached: what came after is not recorded";
+    run->was_cut_short = true;
     atomic_store(&run->is_full, true);
 }
 
@@ -143,8 +180,10 @@ static void drain(struct rec_run *run, struct cptrace_calibration now, bool is_l
         cptrace_ring_release(run->drained_rings[i], run->drained_slots[i]);
     if (status != CPTRACE_OK)
         rec_run_fail(run, run->files.part_path, error.message[0] ? error.message : cptrace_status_name(status));
-    else
+    else {
+        run->released_call_count = cptrace_writer_saved_call_count(run->writer);
         stop_when_too_large(run);
+    }
 }
 
 static bool is_half_full(const struct rec_lane *lane) { return !lane->may_grow && used_slots(lane) >= lane->ring->capacity_slots / 2; }
@@ -211,9 +250,10 @@ void rec_run_help(struct rec_lane *lane)
 
 static void free_lane(struct rec_run *run, struct rec_lane *lane)
 {
-    run->large_ring_count -= lane->ring->capacity_slots == LARGE_RING_SLOTS;
+    run->large_ring_count -= lane->region->ring->capacity_slots == LARGE_RING_SLOTS;
     rec_ring_file_release_region(run->ring_file, lane->region);
     free(lane->treatments);
+    free(lane->spill);
     free(lane);
 }
 
@@ -247,14 +287,27 @@ static void collect_finished_lanes(struct rec_run *run)
     }
 }
 
-/* With run->mutex held. NULL when the run has failed by it. */
+/* The first lane of a run is what it is for; without another it goes on. */
+static void fail_to_make_lane(struct rec_run *run, const char *why)
+{
+    if (!run->lanes) {
+        rec_run_fail(run, run->ring_file->path, why);
+        return;
+    }
+    snprintf(run->no_lane_error, sizeof run->no_lane_error, "threads that began later were not recorded: %s: %s",
+             shown(run->ring_file->path), why);
+    run->takes_no_lane = true;
+    run->trouble = run->no_lane_error;
+}
+
+/* With run->mutex held. NULL when there is no room for it: none is made any more. */
 static struct rec_lane *make_lane(struct rec_run *run, struct rec_thread *thread, const char *name)
 {
     struct rec_lane *lane = calloc(1, sizeof *lane);
     struct rec_region *region = NULL;
     const int status = lane ? rec_ring_file_region(run->ring_file, REC_FIRST_RING_SLOTS, &region) : ENOMEM;
     if (status) {
-        rec_run_fail(run, run->ring_file->path, strerror(status));
+        fail_to_make_lane(run, strerror(status));
         free(lane);
         return NULL;
     }
@@ -282,7 +335,9 @@ struct rec_lane *rec_run_lane(struct rec_run *run, struct rec_thread *thread)
     char name[CPTRACE_RING_NAME_MAX];
     rec_thread_name(name, sizeof name);
     rec_mutex_lock(run->mutex);
-    if (!run->has_stopped && !rec_run_takes_no_more(run)) {
+    if (rec_run_takes_no_more(run))
+        run->misses_threads = true;
+    else if (!run->has_stopped && !run->takes_no_lane) {
         collect_finished_lanes(run);
         lane = make_lane(run, thread, name);
     }
@@ -304,13 +359,17 @@ static void let_lanes_go(struct rec_run *run)
     }
 }
 
+static bool is_in_part_alone(const struct rec_run *run) { return run->is_whole && atomic_load(&run->ring_file->head->spool_bytes) == 0; }
+
 static void let_ring_file_go(struct rec_run *run)
 {
     if (!run->ring_file)
         return;
-    if (atomic_load(&run->holder_count) > 1)
-        rec_ring_file_retire(run->ring_file);
-    else if (atomic_load(&run->has_failed)) {
+    const bool is_needed = atomic_load(&run->has_failed) && !is_in_part_alone(run);
+    if (atomic_load(&run->holder_count) > 1) {
+        if (!is_needed)
+            rec_ring_file_retire(run->ring_file);
+    } else if (is_needed) {
         rec_ring_file_abandon(run->ring_file);
         run->ring_file = NULL;
     } else {
@@ -353,7 +412,7 @@ static bool take_ring_file(struct rec_run *run, const struct rec_run_options *op
     if (status == 0)
         status = rec_ring_file_take(options->folder, &run->ring_file, &path);
     if (status)
-        snprintf(error, REC_RUN_ERROR_MAX, "%s: %s", path ? path : options->folder, strerror(status));
+        snprintf(error, REC_RUN_ERROR_MAX, "%s: %s", shown(path ? path : options->folder), strerror(status));
     else
         rec_ring_file_prepare(run->ring_file, run->file_id, run->files.final_path);
     free(path);
@@ -371,7 +430,8 @@ static bool fill(struct rec_run *run, const struct rec_run_options *options, cha
         return false;
     struct cptrace_error writer_error = {0};
     if (!create_writer(run, options, &writer_error)) {
-        snprintf(error, REC_RUN_ERROR_MAX, "%s: %s", run->files.part_path, writer_error.message[0] ? writer_error.message : "no memory");
+        snprintf(error, REC_RUN_ERROR_MAX, "%s: %s", shown(run->files.part_path),
+                 writer_error.message[0] ? writer_error.message : "no memory");
         return false;
     }
     const int status = rec_drainer_add(run);
@@ -435,10 +495,12 @@ static void finish_writing(struct rec_run *run, const char *outcome, const struc
     if (atomic_load(&run->has_failed))
         return;
     cptrace_transcoder_finish(run->transcoder, end.ticks);
-    char helped[24], repaired[24];
+    char helped[24], repaired[24], cut_short[100];
     snprintf(helped, sizeof helped, "%llu", (unsigned long long)run->helped_count);
     snprintf(repaired, sizeof repaired, "%llu", (unsigned long long)cptrace_transcoder_repaired_count(run->transcoder));
-    struct cptrace_pair *pairs = calloc(more_count + 5, sizeof *pairs);
+    snprintf(cut_short, sizeof cut_short, "max_bytes was reached: what came after is not recorded, %llu calls",
+             (unsigned long long)rec_lost_call_count(run));
+    struct cptrace_pair *pairs = calloc(more_count + 6, sizeof *pairs);
     if (!pairs) {
         rec_run_fail(run, run->files.part_path, "no memory");
         return;
@@ -451,6 +513,8 @@ static void finish_writing(struct rec_run *run, const char *outcome, const struc
         pairs[count++] = rec_text_pair("warning", run->trouble);
     if (run->warning)
         pairs[count++] = rec_text_pair("warning", run->warning);
+    if (run->was_cut_short)
+        pairs[count++] = rec_text_pair("warning", cut_short);
     if (more_count)
         memcpy(pairs + count, more, more_count * sizeof *pairs);
     struct cptrace_error error = {0};
@@ -459,14 +523,38 @@ static void finish_writing(struct rec_run *run, const char *outcome, const struc
     free(pairs);
 }
 
+/* The file has all that was recorded, but not its name. */
+static void tell_where_it_is(struct rec_run *run, const char *path)
+{
+    char where[REC_RUN_ERROR_MAX];
+    snprintf(where, sizeof where, "all of it is in %s%s", rec_file_exists(path) ? "" : "what was ",
+             shown(path)); /* moved, with its folder */
+    add_to_error(run, where);
+    run->is_whole = true;
+}
+
+/* A trace that did not come to its place is still in its part, or in the spool; unless somebody removed that. */
+static void tell_of_unpublished(struct rec_run *run, int status, bool is_in_part, bool is_in_spool, bool is_closed)
+{
+    rec_run_fail(run, run->files.final_path, strerror(status));
+    if (!is_closed)
+        add_to_error(run, "some of it may be missing");
+    else if (is_in_part || is_in_spool)
+        tell_where_it_is(run, is_in_part ? run->files.part_path : run->ring_file->path);
+    else
+        tell_what_is_missing(run, cptrace_writer_call_count(run->writer));
+}
+
 static void publish(struct rec_run *run)
 {
     int status = run->files.part_file < 0 ? create_part(run) : 0;
-    rec_trace_files_close(&run->files);
+    const bool is_in_part = run->files.part_file >= 0 && rec_file_has_name(run->files.part_file);
+    const bool is_in_spool = run->files.part_file < 0 && rec_file_has_name(run->ring_file->file);
+    const int closing = rec_trace_files_close(&run->files);
     if (status == 0)
-        status = rec_trace_files_publish(&run->files);
+        status = closing ? closing : rec_trace_files_publish(&run->files);
     if (status)
-        rec_run_fail(run, run->files.final_path, strerror(status));
+        tell_of_unpublished(run, status, is_in_part, is_in_spool, closing == 0);
 }
 
 /* The large part of a run; nobody drains any more. */
@@ -484,6 +572,8 @@ int rec_run_save(struct rec_run *run, const char *outcome, const struct cptrace_
 {
     rec_mutex_lock(run->mutex);
     finish_writing(run, outcome, pairs, pair_count);
+    if (atomic_load(&run->has_failed))
+        tell_what_is_missing(run, rec_lost_call_count(run) + gone_call_count(run));
     atomic_store(&run->is_full, true); /* whoever still puts events goes round */
     rec_mutex_unlock(run->mutex);
     if (!atomic_load(&run->has_failed))

@@ -13,7 +13,7 @@
 #include "platform.h"
 #include "trace_files.h"
 
-#define REC_RUN_ERROR_MAX 300
+#define REC_RUN_ERROR_MAX 640
 
 static inline struct cptrace_pair rec_text_pair(const char *key, const char *value)
 {
@@ -42,7 +42,8 @@ struct rec_run {
     atomic_bool is_open;
     atomic_bool has_failed;
     atomic_bool is_full;           /* max_bytes was reached */
-    char error[REC_RUN_ERROR_MAX]; /* the first thing that went wrong, for one warning */
+    char error[REC_RUN_ERROR_MAX]; /* the first thing that went wrong, and what is missing by it, for one warning */
+    bool is_whole;                 /* though it failed: all is written, but not where it should be */
 
     struct rec_wants wants;
     struct rec_filter *filter; /* owned; NULL: nothing is left out */
@@ -63,9 +64,14 @@ struct rec_run {
     size_t drained_capacity;
     struct cptrace_calibration last_point;
     uint64_t bytes_written;
-    uint64_t helped_count; /* drains by a recording thread */
-    const char *trouble;   /* what was missed, or NULL: told to the user, too; not owned */
-    const char *warning;   /* what is wrong with what was recorded, or NULL; not owned */
+    uint64_t released_call_count; /* in the file when rings were released last */
+    uint64_t helped_count;        /* drains by a recording thread */
+    const char *trouble;          /* what was missed, or NULL: told to the user, too; not owned */
+    const char *warning;          /* what is wrong with what was recorded, or NULL; not owned */
+    bool was_cut_short;           /* max_bytes was reached */
+    bool takes_no_lane;           /* one could not be made */
+    bool misses_threads;          /* that began when the run took no more events */
+    char no_lane_error[REC_RUN_ERROR_MAX];
 
     struct rec_run *next_open;
     atomic_uint holder_count; /* who may still look at it: its Python object, and lanes that are left to their threads */
@@ -97,7 +103,7 @@ void rec_run_discard(struct rec_run *run);
 void rec_run_free(struct rec_run *run);        /* saved or discarded before; NULL is fine. Its memory stays while others hold it */
 void rec_run_free_lane(struct rec_lane *lane); /* one that was left to its thread */
 
-/* This thread's lane in the run, made when it is new; NULL when the run has failed or there is no memory. */
+/* This thread's lane in the run, made when it is new; NULL when the run has failed, or there is no room for a ring. */
 struct rec_lane *rec_run_lane(struct rec_run *run, struct rec_thread *thread);
 
 /* A full ring, seen by the thread that fills it: gives a first ring more room, drains a large one. */

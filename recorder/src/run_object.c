@@ -309,10 +309,11 @@ static void close_run(struct rec_run_object *self, const char *outcome)
         rec_run_discard(run);
         return;
     }
-    if (save(self, run, outcome) < 0)
-        warn(self, "the trace is incomplete", run->error);
-    else
-        tell_saved(self, run->files.final_path);
+    if (save(self, run, outcome) < 0) {
+        warn(self, run->is_whole ? "the trace is not at its place" : "the trace is incomplete", run->error);
+        return;
+    }
+    tell_saved(self, run->files.final_path);
     if (run->trouble)
         warn(self, "the trace is incomplete", run->trouble);
 }

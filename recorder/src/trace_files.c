@@ -101,11 +101,11 @@ int rec_trace_files_publish(struct rec_trace_files *files)
     return status;
 }
 
-void rec_trace_files_close(struct rec_trace_files *files)
+int rec_trace_files_close(struct rec_trace_files *files)
 {
-    if (files->part_file >= 0)
-        rec_file_close(files->part_file);
+    const int status = files->part_file >= 0 ? rec_file_close(files->part_file) : 0;
     files->part_file = -1;
+    return status;
 }
 
 void rec_trace_files_remove(struct rec_trace_files *files)

@@ -18,7 +18,8 @@ int rec_trace_files_create_part(struct rec_trace_files *files);
 /* Gives the whole file its final name, or the next free one when another process took that. 0 or an errno value. */
 int rec_trace_files_publish(struct rec_trace_files *files);
 
-void rec_trace_files_close(struct rec_trace_files *files);  /* closes the part, if it is open */
+/* Closes the part, if it is open. 0 or an errno value: some file systems only tell here that the disk was full. */
+int rec_trace_files_close(struct rec_trace_files *files);
 void rec_trace_files_remove(struct rec_trace_files *files); /* closes and removes it */
 void rec_trace_files_free(struct rec_trace_files *files);   /* the paths; closed before */
 

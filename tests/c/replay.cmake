@@ -10,7 +10,7 @@ target_link_libraries(cli_traces PRIVATE cptrace)
 # Beside cp2html and cptrace, so that one folder on PATH is enough.
 set_target_properties(cli_traces PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/converter")
 
-foreach(name test_replay test_replay_cases test_replay_damage test_replay_selection)
+foreach(name test_replay test_replay_cases test_replay_lost_block test_replay_selection)
   add_executable(${name} "${CALLPROFILER_TESTS_ROOT}/c/${name}.c" "${CALLPROFILER_TESTS_ROOT}/c/replay_model.c")
   target_link_libraries(${name} PRIVATE cp_replay criterion::criterion)
   add_test(NAME ${name} COMMAND ${name} --jobs 2)
@@ -19,6 +19,10 @@ endforeach()
 add_executable(test_rewrite "${CALLPROFILER_TESTS_ROOT}/c/test_rewrite.c" "${CALLPROFILER_TESTS_ROOT}/c/replay_model.c")
 target_link_libraries(test_rewrite PRIVATE cp_rewrite criterion::criterion)
 add_test(NAME test_rewrite COMMAND test_rewrite --jobs 2)
+
+add_executable(test_replay_damage "${CALLPROFILER_TESTS_ROOT}/c/test_replay_damage.c")
+target_link_libraries(test_replay_damage PRIVATE cp_replay criterion::criterion)
+add_test(NAME test_replay_damage COMMAND test_replay_damage --jobs 2)
 
 find_or_explain(zstd)
 add_executable(test_replay_hostile "${CALLPROFILER_TESTS_ROOT}/c/test_replay_hostile.c")

@@ -79,6 +79,9 @@ struct cptrace_ring_function {
     uint8_t reserved[6];
 };
 
+/* The calls that begin in the records from one slot number to another, which must lie between records. */
+uint64_t cptrace_ring_call_count(struct cptrace_ring *ring, uint64_t from, uint64_t to);
+
 /* Turns ring slots into the writer's events for one run: maps process-wide function numbers to the file's, frame addresses to
  * activations, and keeps each lane's stack honest. A return whose function is not on the stack belongs to a call that began
  * before the run: it is ignored. A return that skips open calls ends them too (counted as repaired).

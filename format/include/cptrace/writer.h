@@ -102,6 +102,7 @@ enum cptrace_status cptrace_writer_finish(struct cptrace_writer *writer, struct 
 enum cptrace_status cptrace_writer_status(const struct cptrace_writer *writer);
 uint64_t cptrace_writer_event_count(const struct cptrace_writer *writer);
 uint64_t cptrace_writer_call_count(const struct cptrace_writer *writer);
+uint64_t cptrace_writer_saved_call_count(const struct cptrace_writer *writer); /* of them, in blocks that the sink took */
 
 /* Frees all; NULL is fine. Writes nothing. */
 void cptrace_writer_free(struct cptrace_writer *writer);

@@ -1,0 +1,154 @@
+"""Programs whose recorder meets failing system calls (faults/faults.c says which can fail, and how), and what becomes of their traces."""
+
+import atexit
+import functools
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import textwrap
+from pathlib import Path
+
+import pytest
+from conftest import record_program, run_process, tool
+
+SOURCE = Path(__file__).parent / "faults" / "faults.c"
+HEADER_START, INDEX_END = b"\x5c\x2a\x4d\x18", b"cptend\r\n"
+
+
+@functools.cache
+def library():
+    """The library to preload, built once per test process; a reason why there is none."""
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if sys.platform != "linux":
+        return None, "faults are injected with LD_PRELOAD, which needs Linux"
+    if not compiler:
+        return None, "there is no C compiler to build the library that injects faults"
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = Path(folder) / "faults.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", str(path), str(SOURCE), "-ldl", "-pthread"], check=True)
+    return path, None
+
+
+needs_faults = pytest.mark.skipif(library()[0] is None, reason=library()[1] or "")
+
+# What each program begins with. leaf and main are the only calls that are recorded, so that they can be counted.
+PRELUDE = """
+import ctypes, json, os, resource, shutil, sys, threading, time, warnings
+from callprofiler import block, profile
+
+sys.setswitchinterval(60)
+
+set_faults = ctypes.CDLL(os.environ["LD_PRELOAD"]).faults_set
+
+def faults(rules):
+    set_faults(rules.encode())
+
+def leaf():
+    pass
+
+def leaves(count):
+    for _ in range(count):
+        leaf()
+
+def open_files():
+    return sorted(os.listdir("/proc/self/fd"))
+
+@profile(quiet=True, c_calls=False)
+def main(count, between=None, fails=False):
+    for _ in range(count):
+        leaf()
+    if between:
+        between()
+        for _ in range(count):
+            leaf()
+    if fails:
+        raise KeyError("mine")
+    return "result"
+
+def tell(call, *arguments):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            result = call(*arguments)
+        except Exception as error:
+            result = repr(error)
+    print(json.dumps({"result": result, "warnings": [f"{each.category.__name__}: {each.message}" for each in caught]}))
+"""
+
+
+class Faulty:
+    """A finished program: what it told of each run, and the traces, in whatever state."""
+
+    def __init__(self, recorded):
+        self.told = [json.loads(line) for line in recorded.stdout.splitlines()]
+        self.folder, self.stderr, self.recorded = recorded.folder, recorded.stderr, recorded
+
+    @property
+    def warnings(self):
+        return [warning for told in self.told for warning in told["warnings"]]
+
+    @property
+    def warning(self):
+        assert len(self.warnings) == 1, self.told
+        assert self.warnings[0].startswith("RuntimeWarning: callprofiler: "), self.warnings
+        return self.warnings[0]
+
+    @property
+    def missing(self):
+        """How many calls the warning says are missing."""
+        return int(re.search(r"(\d+) calls are missing", self.warning).group(1))
+
+    def files(self, suffix):
+        return sorted(path for path in self.folder.rglob("*" + suffix) if path.is_file())
+
+    @property
+    def part(self):
+        (path,) = self.files(".cptrace.part")
+        return path
+
+    def spool(self):
+        """The trace that the ring file holds, as a file of its own."""
+        (ring,) = self.files(".ring")
+        content = ring.read_bytes()
+        start = content.index(HEADER_START)
+        path = self.folder / "spool.cptrace"
+        path.write_bytes(content[start : content.index(INDEX_END, start) + len(INDEX_END)])
+        return path
+
+
+def faulty_program(folder, rules, body, timeout=120, env=None):
+    """Runs body after the prelude, under these rules. It must come to its end, and print nothing but what it tells."""
+    environment = {"LD_PRELOAD": str(library()[0]), "FAULTS": rules, **(env or {})}
+    return Faulty(record_program(folder, PRELUDE + textwrap.dedent(body), env=environment, timeout=timeout))
+
+
+def summary_of(trace):
+    """What `cptrace info --json` says of a trace, which need not be whole."""
+    return json.loads(run_process([tool("cptrace"), "info", "--json", trace], Path(trace).parent).stdout)
+
+
+def check(trace):
+    """`cptrace check`: its exit code and all that it says."""
+    process = run_process([tool("cptrace"), "check", trace], Path(trace).parent)
+    return process.returncode, process.stdout + process.stderr
+
+
+def call_count_of_cut(trace):
+    """A cut trace is readable up to its cut: its calls."""
+    code, said = check(trace)
+    summary = summary_of(trace)
+    assert code in (0, 4) and "damaged" not in said, said
+    assert summary["cut"] and not summary["complete"] and summary["damaged_blocks"] == 0
+    return summary["calls"]
+
+
+def call_count_of_whole(trace):
+    code, said = check(trace)
+    assert code == 0, said
+    summary = summary_of(trace)
+    assert summary["complete"]
+    return summary["calls"]
