@@ -142,11 +142,13 @@ check_layers() {
   tests/check_layers --self-test && tests/check_layers
 }
 
-oracle_tests() { # oracle_tests VENV: SPEC.md's own example and damaged files, then traces of real programs
+oracle_tests() { # oracle_tests VENV: SPEC.md's own example and damaged files, then the corpus, and traces of real programs
+  local corpus
+  corpus=$(ls tests/data/compat/v*/*.cptrace | grep -v '/damaged\.cptrace$')
   "$1/bin/python" -m pip install --quiet --disable-pip-version-check zstandard &&
     SPEC_EXAMPLE=$PWD/build/dev/tests/c/spec_example CPTRACE=$PWD/build/dev/converter/cptrace \
       "$1/bin/python" -m pytest -q -rs -p no:cacheprovider tests/oracle &&
-    CPTRACE=build/dev/converter/cptrace "$1/bin/python" tests/oracle/check.py "$REPORTS"/*.cptrace
+    CPTRACE=build/dev/converter/cptrace "$1/bin/python" tests/oracle/check.py $corpus "$REPORTS"/*.cptrace
 }
 
 npm_test() { # npm_test FOLDER

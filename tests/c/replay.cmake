@@ -37,6 +37,11 @@ if(CALLPROFILER_BASH AND NOT WIN32)
   add_test(NAME cli COMMAND "${CALLPROFILER_BASH}" "${CALLPROFILER_TESTS_ROOT}/cli/run.sh" "${CMAKE_BINARY_DIR}/converter")
 endif()
 
+find_package(Python3 3.9 COMPONENTS Interpreter QUIET)
+if(Python3_FOUND)
+  add_test(NAME compat COMMAND "${Python3_EXECUTABLE}" -B "${CALLPROFILER_TESTS_ROOT}/compat/check.py" $<TARGET_FILE_DIR:cptrace_program>)
+endif()
+
 if(NOT APPLE AND NOT WIN32) # --wrap is the GNU linker's
   add_executable(test_replay_memory "${CALLPROFILER_TESTS_ROOT}/c/test_replay_memory.c")
   target_link_libraries(test_replay_memory PRIVATE cp_rewrite criterion::criterion)

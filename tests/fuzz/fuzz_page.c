@@ -1,4 +1,4 @@
-/* A whole file (image.h), through replay into a page. What the file says must not close the page's script. */
+/* A whole file (image.h), through replay into a page, whose script must not be closed by what the file says; and surveyed by its index. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,6 +34,28 @@ static size_t count(const struct page *page, const char *needle)
     return found;
 }
 
+/* Whatever the index says, single blocks are verified before they are shown. */
+static void survey(const char *path)
+{
+    struct cptrace_reader *reader;
+    struct cptrace_block_buffer buffer = {0};
+    struct cptrace_block block;
+    static struct cptrace_events events;
+    if (cptrace_reader_open(path, &reader, NULL) != CPTRACE_OK)
+        return;
+    cptrace_reader_survey(reader, NULL);
+    size_t entry_count;
+    const struct cptrace_block_entry *const entries = cptrace_reader_blocks(reader, &entry_count);
+    for (size_t i = 0; i < entry_count; i++) {
+        const bool wanted[3] = {false, true, true};
+        cptrace_reader_block_mentions(reader, &entries[i], wanted, 3);
+        if (cptrace_reader_read_block(reader, &entries[i], &buffer, &block, NULL) == CPTRACE_OK && block.kind == CPTRACE_BLOCK_EVENTS)
+            cptrace_events_decode(&block, &events, NULL);
+    }
+    cptrace_block_buffer_free(&buffer);
+    cptrace_reader_close(reader);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct image image;
@@ -41,7 +63,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct trace *trace;
     image_build(&image, data, size);
     page.length = 0;
-    if (trace_open(image_save("trace.cptrace", image.bytes, image.length), &trace, NULL) != CPTRACE_OK)
+    const char *const path = image_save("trace.cptrace", image.bytes, image.length);
+    survey(path);
+    if (trace_open(path, &trace, NULL) != CPTRACE_OK)
         return 0;
     const struct html_page_options options = {.max_bytes = 1 << 20, .generator = "fuzz"};
     const enum cptrace_status status = html_page_render(trace, &options, (struct html_page_sink){append, &page}, NULL);

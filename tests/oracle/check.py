@@ -2,6 +2,7 @@
 """check.py TRACE...: reads each trace with the oracle and compares what it finds with `cptrace dump` (on PATH, or in CPTRACE)."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import cptrace_oracle
 def check(path):
     try:
         trace = cptrace_oracle.Trace(Path(path).read_bytes())
-    except cptrace_oracle.SpecError as error:
+    except (cptrace_oracle.SpecError, subprocess.CalledProcessError) as error:
         return [f"not as SPEC.md has it: {error}"]
     return list(agreement.differences(trace, path, os.environ.get("CPTRACE", "cptrace")))
 
