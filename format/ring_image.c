@@ -108,6 +108,8 @@ static enum cptrace_status read_checkpoint(const struct cptrace_file *file, uint
 
 enum cptrace_status cptrace_ring_image_read_regions(const struct cptrace_file *file, struct ring_image *image, struct cptrace_error *error)
 {
+    if (image->head.checkpoint_offset == CPTRACE_NO_CHECKPOINT)
+        return corrupt(error, 0, "there was no room for a checkpoint");
     struct cptrace_ring *const region = malloc(sizeof *region);
     if (!region)
         return cptrace_error_no_memory(error, 0);

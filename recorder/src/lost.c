@@ -54,23 +54,26 @@ uint64_t rec_lost_go_round(struct rec_lane *lane)
     return head;
 }
 
-static uint64_t lost_of_lane(const struct rec_lane *lane)
+static uint64_t overwritten_of_lane(const struct rec_lane *lane)
 {
-    struct cptrace_ring *kept = lane->region->ring;
-    uint64_t count = lane->lost_call_count;
-    if (lane->is_losing)
-        count += cptrace_ring_call_count(lane->ring, lane->lost_from, published(lane->ring));
-    if (!lane->is_losing || lane->spill)
-        count += cptrace_ring_call_count(kept, released(kept), published(kept));
-    return count;
+    return lane->lost_call_count + (lane->is_losing ? cptrace_ring_call_count(lane->ring, lane->lost_from, published(lane->ring)) : 0);
 }
 
-uint64_t rec_lost_call_count(const struct rec_run *run)
+static uint64_t kept_by_lane(const struct rec_lane *lane)
 {
-    uint64_t count = 0;
-    for (const struct rec_lane *lane = run->lanes; lane; lane = lane->next_of_run)
-        count += lost_of_lane(lane);
+    struct cptrace_ring *kept = lane->region->ring;
+    return lane->is_losing && !lane->spill ? 0 : cptrace_ring_call_count(kept, released(kept), published(kept));
+}
+
+struct rec_lost_calls rec_lost_calls(const struct rec_run *run)
+{
+    struct rec_lost_calls lost = {0};
+    for (const struct rec_lane *lane = run->lanes; lane; lane = lane->next_of_run) {
+        lost.overwritten += overwritten_of_lane(lane);
+        lost.in_rings_alone += kept_by_lane(lane);
+    }
     /* The round that failed may have written some blocks of what its rings still have. */
     const uint64_t saved_since = run->writer ? cptrace_writer_saved_call_count(run->writer) - run->released_call_count : 0;
-    return count > saved_since ? count - saved_since : 0;
+    lost.in_rings_alone -= saved_since < lost.in_rings_alone ? saved_since : lost.in_rings_alone;
+    return lost;
 }

@@ -72,16 +72,17 @@ static int make_checkpoint_room(struct rec_ring_file *file, uint64_t length, str
     return rec_ring_file_region(file, slot_count, room);
 }
 
-int rec_ring_file_put_checkpoint(struct rec_ring_file *file, const uint8_t *bytes, uint64_t length)
+void rec_ring_file_put_checkpoint(struct rec_ring_file *file, const uint8_t *bytes, uint64_t length)
 {
     struct rec_region *room = file->checkpoint_before;
     if (room && room->bytes < CPTRACE_RING_HEADER_BYTES + length) {
         rec_ring_file_release_region(file, room);
         room = file->checkpoint_before = NULL;
     }
-    const int status = room ? 0 : make_checkpoint_room(file, length, &room);
-    if (status)
-        return status;
+    if (!bytes || (!room && make_checkpoint_room(file, length, &room) != 0)) {
+        atomic_store(&file->head->checkpoint_offset, CPTRACE_NO_CHECKPOINT);
+        return;
+    }
     memcpy(cptrace_ring_slots(room->ring), bytes, length);
     atomic_store(&room->ring->head, length);
     room->ring->file_id = file->head->file_id;
@@ -89,7 +90,11 @@ int rec_ring_file_put_checkpoint(struct rec_ring_file *file, const uint8_t *byte
     atomic_store_explicit(&file->head->checkpoint_offset, room->offset, memory_order_release);
     file->checkpoint_before = file->checkpoint;
     file->checkpoint = room;
-    return 0;
+}
+
+bool rec_ring_file_is_recoverable(const struct rec_ring_file *file)
+{
+    return rec_file_has_name(file->file) && atomic_load(&file->head->checkpoint_offset) != CPTRACE_NO_CHECKPOINT;
 }
 
 /* Of a run that is over. */

@@ -39,9 +39,11 @@ void rec_ring_file_rename(struct rec_ring_file *file, const char *trace_path);
 /* Header and info are written, so many bytes: from here on a reader of the file finds a run in it. */
 void rec_ring_file_begin(struct rec_ring_file *file, uint64_t begun_bytes, const struct cptrace_transcoder_options *options);
 
-/* From here on this checkpoint counts, and what was read from the rings before it may be overwritten. With the run's mutex. 0 or an errno
- * value. */
-int rec_ring_file_put_checkpoint(struct rec_ring_file *file, const uint8_t *bytes, uint64_t length);
+/* From here on this checkpoint counts, and what was read from the rings before it may be overwritten. Without room for one the run goes on,
+ * but its rings are of no use if the process dies before the next. bytes NULL: there is none. With the run's mutex. */
+void rec_ring_file_put_checkpoint(struct rec_ring_file *file, const uint8_t *bytes, uint64_t length);
+/* Whether the rings, and what was written of the trace, are together what was recorded. */
+bool rec_ring_file_is_recoverable(const struct rec_ring_file *file);
 
 /* The run is over: the file is kept for another, or removed when enough are kept. */
 void rec_ring_file_give_back(struct rec_ring_file *file);

@@ -51,7 +51,7 @@ static uint64_t gone_call_count(const struct rec_run *run)
     return run->writer && part_file >= 0 && !rec_file_has_name(part_file) ? cptrace_writer_saved_call_count(run->writer) : 0;
 }
 
-static void tell_what_is_missing(struct rec_run *run, uint64_t call_count)
+static void tell_missing_count(struct rec_run *run, uint64_t call_count)
 {
     char missing[100];
     snprintf(missing, sizeof missing, "%llu calls are missing%s", (unsigned long long)call_count,
@@ -59,6 +59,17 @@ static void tell_what_is_missing(struct rec_run *run, uint64_t call_count)
     add_to_error(run, missing);
     if (run->trouble)
         add_to_error(run, run->trouble);
+}
+
+/* What the rings still have is not missing: it is found by whoever reads the part. */
+static void tell_what_is_missing(struct rec_run *run)
+{
+    const uint64_t gone_count = gone_call_count(run);
+    const struct rec_lost_calls lost = rec_lost_calls(run);
+    const bool rings_count = gone_count == 0 && rec_ring_file_is_recoverable(run->ring_file);
+    tell_missing_count(run, rings_count ? lost.overwritten : lost.overwritten + lost.in_rings_alone + gone_count);
+    if (rings_count)
+        add_to_error(run, "`cptrace recover` makes a trace of what is there");
 }
 
 /* ---- the file: in memory first, on disk from the first drain or the end ---- */
@@ -140,18 +151,13 @@ static void look_for_jump(struct rec_run *run, struct cptrace_calibration now)
 }
 
 /* What was drained is safe in the file: the rings may go on. */
-static enum cptrace_status put_checkpoint(struct rec_run *run, struct cptrace_error *error)
+static void put_checkpoint(struct rec_run *run)
 {
-    const uint8_t *bytes;
-    size_t length;
-    const enum cptrace_status status = cptrace_transcoder_checkpoint(run->transcoder, &bytes, &length);
-    if (status != CPTRACE_OK)
-        return status;
-    const int error_number = rec_ring_file_put_checkpoint(run->ring_file, bytes, length);
-    if (error_number == 0)
-        return CPTRACE_OK;
-    snprintf(error->message, sizeof error->message, "%s: %s", run->ring_file->path, strerror(error_number));
-    return CPTRACE_IO_ERROR;
+    const uint8_t *bytes = NULL;
+    size_t length = 0;
+    if (cptrace_transcoder_checkpoint(run->transcoder, &bytes, &length) != CPTRACE_OK)
+        bytes = NULL;
+    rec_ring_file_put_checkpoint(run->ring_file, bytes, length);
 }
 
 /* Encodes, compresses and appends what all rings hold, in the order of time, since a generator may go on in another thread than the one it
@@ -174,7 +180,7 @@ static void drain(struct rec_run *run, struct cptrace_calibration now, bool is_l
         const enum cptrace_status flushed = cptrace_writer_flush(run->writer, &error);
         status = status == CPTRACE_OK ? flushed : status;
         if (status == CPTRACE_OK && !is_last)
-            status = put_checkpoint(run, &error);
+            put_checkpoint(run);
     }
     for (size_t i = 0; i < count && status == CPTRACE_OK; i++)
         cptrace_ring_release(run->drained_rings[i], run->drained_slots[i]);
@@ -498,8 +504,9 @@ static void finish_writing(struct rec_run *run, const char *outcome, const struc
     char helped[24], repaired[24], cut_short[100];
     snprintf(helped, sizeof helped, "%llu", (unsigned long long)run->helped_count);
     snprintf(repaired, sizeof repaired, "%llu", (unsigned long long)cptrace_transcoder_repaired_count(run->transcoder));
+    const struct rec_lost_calls lost = rec_lost_calls(run);
     snprintf(cut_short, sizeof cut_short, "max_bytes was reached: what came after is not recorded, %llu calls",
-             (unsigned long long)rec_lost_call_count(run));
+             (unsigned long long)(lost.overwritten + lost.in_rings_alone));
     struct cptrace_pair *pairs = calloc(more_count + 6, sizeof *pairs);
     if (!pairs) {
         rec_run_fail(run, run->files.part_path, "no memory");
@@ -542,7 +549,7 @@ static void tell_of_unpublished(struct rec_run *run, int status, bool is_in_part
     else if (is_in_part || is_in_spool)
         tell_where_it_is(run, is_in_part ? run->files.part_path : run->ring_file->path);
     else
-        tell_what_is_missing(run, cptrace_writer_call_count(run->writer));
+        tell_missing_count(run, cptrace_writer_call_count(run->writer));
 }
 
 static void publish(struct rec_run *run)
@@ -573,7 +580,7 @@ int rec_run_save(struct rec_run *run, const char *outcome, const struct cptrace_
     rec_mutex_lock(run->mutex);
     finish_writing(run, outcome, pairs, pair_count);
     if (atomic_load(&run->has_failed))
-        tell_what_is_missing(run, rec_lost_call_count(run) + gone_call_count(run));
+        tell_what_is_missing(run);
     atomic_store(&run->is_full, true); /* whoever still puts events goes round */
     rec_mutex_unlock(run->mutex);
     if (!atomic_load(&run->has_failed))

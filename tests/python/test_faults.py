@@ -3,7 +3,7 @@ and what was written can be read. Short runs touch the disk at their end, long o
 
 import pytest
 from fault_injection import (
-    call_count_of_cut,
+    call_count_of_left,
     call_count_of_whole,
     faulty_program,
     needs_faults,
@@ -88,17 +88,17 @@ def test_faults_that_cost_nothing(tmp_path, rules, count):
 def test_a_write_that_fails_in_a_long_run(tmp_path, action, first):
     run = run_main(tmp_path, f"write={action}@{first}", LONG)
     assert "the trace is incomplete: " in run.warning and ".cptrace.part: write: " in run.warning
-    assert call_count_of_cut(run.part) + run.missing == LONG + 1
+    assert call_count_of_left(run.part) + run.missing == LONG + 1
 
 
 @pytest.mark.parametrize("room", [0, 1, 79, 15_000, 20_000, 100_000])
 def test_a_disk_that_fills_up_within_a_write(tmp_path, room):
     run = run_main(tmp_path, f"write=full{room}", LONG)
     if room < 100:  # less than the header and the info: there is no part
-        assert run.files(".part") == [] and run.missing == LONG + 1
+        assert run.files(".part") == [] and call_count_of_left(run.ring) + run.missing == LONG + 1
     else:
         assert run.part.stat().st_size == room
-        assert call_count_of_cut(run.part) + run.missing == LONG + 1
+        assert call_count_of_left(run.part) + run.missing == LONG + 1
 
 
 @pytest.mark.parametrize("action", ["ENOSPC", "EIO", "full100", "EFBIG"])
@@ -106,7 +106,7 @@ def test_a_short_run_that_cannot_be_written_stays_in_its_ring_file(tmp_path, act
     run = run_main(tmp_path, f"write={action}", SHORT)
     assert "the trace is not at its place: " in run.warning and "all of it is in " in run.warning and ".ring" in run.warning
     assert run.files(".part") == [] and run.files(".cptrace") == []
-    assert call_count_of_whole(run.spool()) == SHORT + 1
+    assert call_count_of_whole(run.ring) == SHORT + 1
 
 
 @pytest.mark.parametrize("action", ["EMFILE", "ENFILE", "EACCES", "EROFS", "ENOSPC", "EDQUOT"])
@@ -114,10 +114,10 @@ def test_a_part_that_cannot_be_created(tmp_path, action):
     (tmp_path / "short").mkdir()
     short = run_main(tmp_path / "short", f"open:.part={action}", SHORT)
     assert "all of it is in " in short.warning
-    assert call_count_of_whole(short.spool()) == SHORT + 1
+    assert call_count_of_whole(short.ring) == SHORT + 1
     (tmp_path / "long").mkdir()
     long = run_main(tmp_path / "long", f"open:.part={action}", LONG)
-    assert long.files(".part") == [] and long.missing == LONG + 1
+    assert long.files(".part") == [] and call_count_of_left(long.ring) + long.missing == LONG + 1
 
 
 @pytest.mark.parametrize("count", [SHORT, LONG])
@@ -176,7 +176,7 @@ def test_a_disk_that_has_room_again(tmp_path):
     tell(main, {SHORT})
     """
     run = faulty_program(tmp_path, "", body)
-    assert call_count_of_cut(run.part) + run.missing == 2 * LONG + 3  # main, and two that set the faults
+    assert call_count_of_left(run.part) + run.missing == 2 * LONG + 3  # main, and two that set the faults
     assert run.told[1]["warnings"] == []
     assert call_count_of_whole(run.recorded.trace) == SHORT + 1
 
@@ -187,7 +187,7 @@ def test_a_disk_that_has_room_again_within_the_run(tmp_path):
     tell(main, {LONG}, free)
     """
     run = faulty_program(tmp_path, "write=ENOSPC@3", body)
-    assert call_count_of_cut(run.part) + run.missing == 2 * LONG + 3  # main, and two that set the faults
+    assert call_count_of_left(run.part) + run.missing == 2 * LONG + 3  # main, and two that set the faults
 
 
 def test_a_slow_disk_loses_nothing_and_takes_no_memory(tmp_path):

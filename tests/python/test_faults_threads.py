@@ -2,7 +2,7 @@
 
 import pytest
 from fault_injection import (
-    call_count_of_cut,
+    call_count_of_left,
     call_count_of_whole,
     faulty_program,
     needs_faults,
@@ -73,11 +73,11 @@ def test_each_lane_counts_what_it_misses(tmp_path, threads):
     tell(many)
     """
     run = faulty_program(tmp_path, "write=ENOSPC@4", body)
-    found = call_count_of_cut(run.part) + run.missing
+    found = call_count_of_left(run.part) + run.missing
     assert threads * 300_000 < found < threads * 300_200  # besides leaf, what threading calls
 
 
 def test_threads_that_begin_when_the_disk_is_full(tmp_path):
     run = faulty_program(tmp_path, "write=ENOSPC@3", ANOTHER_THREAD.format(count=300_000, between=""))
     assert "calls are missing, and those of threads that began later" in run.warning
-    assert 600_000 < call_count_of_cut(run.part) + run.missing < 600_200
+    assert 600_000 < call_count_of_left(run.part) + run.missing < 600_200

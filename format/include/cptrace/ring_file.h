@@ -30,6 +30,7 @@
 #define CPTRACE_RING_FILE_SPOOL_BYTES (CPTRACE_RING_FILE_HEAD_BYTES - 512)
 #define CPTRACE_RING_FILE_NAME_MAX 440
 
+#define CPTRACE_NO_CHECKPOINT 1 /* as its offset: there was no room for one, and slots were released all the same */
 #define CPTRACE_CHECKPOINT_MAGIC UINT64_C(0x314b434548435043) /* "CPCHECK1" */
 
 enum cptrace_ring_file_state {
