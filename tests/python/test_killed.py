@@ -11,9 +11,9 @@ from collections import Counter
 
 import pytest
 
-from conftest import record_program, run_process, tool
+from conftest import Tree, read_calls, read_info, record_program, run_process, tool
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forks of one process")
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forks of one process")
 
 # The killer: forks a process that records, kills it after a time, and goes on, in a folder for each.
 KILLER = """
@@ -168,15 +168,18 @@ def kill_many(folder, work, times, is_complete=True):
     return rows
 
 
+@needs_fork
 @pytest.mark.parametrize("work", ["plain", "deep", "generators", "definitions", "threads"])
 def test_killed_at_a_random_moment(tmp_path, work):
     kill_many(tmp_path, work, 40)
 
 
+@needs_fork
 def test_killed_with_filters(tmp_path):
     kill_many(tmp_path, "filtered", 20, is_complete=False)
 
 
+@needs_fork
 def test_killed_between_begin_and_end_of_runs(tmp_path):
     """Each run is saved, or can be recovered, once."""
     run = record_program(tmp_path, KILLER, arguments=("many_runs", str(random.randrange(1 << 30)), "12"))
@@ -193,3 +196,58 @@ def test_killed_between_begin_and_end_of_runs(tmp_path):
             assert process.returncode == 0, process.stderr
             lines += process.stdout.splitlines()
         assert sum(returns_by_lane(lines)) - row["counts"][0] in (0, 1), recovered.stdout
+
+
+DEATHS = {
+    "SIGKILL": "os.kill(os.getpid(), signal.SIGKILL)",
+    "SIGTERM": "os.kill(os.getpid(), signal.SIGTERM)",
+    "SIGSEGV": "ctypes.string_at(8)",
+    "abort": "os.abort()",
+    "SIGXCPU": "resource.setrlimit(resource.RLIMIT_CPU, (1, 1))\n        while True: pass",
+    "_exit": "libc._exit(3)",
+}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize("count", [2, 70_000])
+@pytest.mark.parametrize("death", DEATHS)
+def test_each_way_to_die(record, death, count):
+    """Whatever ends the process, in the middle of calls: all of them are there, and those that were open are unfinished."""
+    run = record(
+        f"""
+    import ctypes, os, resource, signal
+    from callprofiler import profile
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    libc = ctypes.CDLL(None)
+
+    def leaf(): pass
+
+    def numbers():
+        yield 1
+        yield 2
+
+    def dies(left):
+        for n in range({count}):
+            leaf()
+        {DEATHS[death]}
+
+    @profile(quiet=True)
+    def main():
+        left = numbers()
+        next(left)
+        dies(left)
+
+    main()
+    """,
+        ok=False,
+    )
+    assert run.returncode != 0 and run.traces == []
+    path = random.choice(leftovers(run.folder / ".profile"))
+    tree = Tree(read_calls(path))
+    assert len(tree.named("leaf")) == count and all(call["outcome"] == "returned" for call in tree.named("leaf"))
+    for name in ("main", "dies", "numbers"):
+        (call,) = tree.named(name)
+        assert call["outcome"] == "unfinished"
+    recovered = run_process([tool("cptrace"), "recover", run.folder / ".profile"], run.folder)
+    assert recovered.returncode == 0 and leftovers(run.folder / ".profile") == []
+    assert read_info(run.trace)["end"]["outcome"] == "killed" and len(run.tree_of("main").named("leaf")) == count
