@@ -1,5 +1,6 @@
 #include "image.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,7 +71,7 @@ const char *image_save(const char *name, const void *bytes, size_t length)
     static char folder[64], path[160];
     if (!folder[0]) {
         snprintf(folder, sizeof folder, "%s/callprofiler-fuzz-%ld", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", (long)getpid());
-        if (mkdir(folder, 0700) != 0)
+        if (mkdir(folder, 0700) != 0 && errno != EEXIST) /* of an earlier process with our number */
             die(folder);
     }
     snprintf(path, sizeof path, "%s/%s", folder, name);
