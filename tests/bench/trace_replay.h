@@ -1,0 +1,10 @@
+/* A recorded trace goes through rings and transcoder into a file again, as the recorder's drainer had it. */
+#ifndef CPTRACE_BENCH_TRACE_REPLAY_H
+#define CPTRACE_BENCH_TRACE_REPLAY_H
+
+#include <stddef.h>
+
+/* Prints what the drain of its events costs, next to plain zstd on the same bytes; the exit status of the program. */
+int replay_trace(const char *path, size_t rounds);
+
+#endif
