@@ -275,6 +275,12 @@ static inline bool put_event(struct cptrace_lane_writer *lane, uint64_t tick, ui
     return true;
 }
 
+/* A throw or an annotation. */
+static bool put_other(struct cptrace_lane_writer *lane, uint64_t tick, uint32_t op)
+{
+    return put_event(lane, tick, PENDING_CODE_OTHER, PENDING_NO_FUNCTION + op);
+}
+
 static void mark_activation(struct cptrace_lane_writer *lane) { lane->event_at[-1] |= PENDING_ACTIVATION; }
 
 static void put_operand(struct cptrace_lane_writer *lane, uint64_t value) { lane->operands[lane->operand_count++] = value; }
@@ -375,7 +381,7 @@ bool cptrace_lane_resume(struct cptrace_lane_writer *lane, uint64_t tick, uint32
 void cptrace_lane_throw(struct cptrace_lane_writer *lane, uint64_t tick)
 {
     if (lane->depth)
-        put_event(lane, tick, CPTRACE_OP_THROW, PENDING_NO_FUNCTION);
+        put_other(lane, tick, CPTRACE_OP_THROW);
 }
 
 uint8_t *cptrace_lane_begin_annotation(struct cptrace_lane_writer *lane, uint64_t tick, enum cptrace_annotation_kind kind,
@@ -384,7 +390,7 @@ uint8_t *cptrace_lane_begin_annotation(struct cptrace_lane_writer *lane, uint64_
     if (lane->granted && lane->annotation.length + payload_bytes > BLOCK_ANNOTATION_BYTES)
         if (!cptrace_lane_write_block(lane))
             return NULL;
-    if (!put_event(lane, tick, kind, PENDING_NO_FUNCTION))
+    if (!put_other(lane, tick, kind))
         return NULL;
     if (!cptrace_buffer_reserve(&lane->annotation, VARINT_MAX_BYTES + payload_bytes)) {
         cptrace_writer_no_memory(lane->writer);
