@@ -281,8 +281,6 @@ static bool put_other(struct cptrace_lane_writer *lane, uint64_t tick, uint32_t 
     return put_event(lane, tick, PENDING_CODE_OTHER, PENDING_NO_FUNCTION + op);
 }
 
-static void mark_activation(struct cptrace_lane_writer *lane) { lane->event_at[-1] |= PENDING_ACTIVATION; }
-
 static void put_operand(struct cptrace_lane_writer *lane, uint64_t value) { lane->operands[lane->operand_count++] = value; }
 
 static inline void push(struct cptrace_lane_writer *lane, uint64_t start_tick, uint32_t function, uint32_t activation)
@@ -300,21 +298,16 @@ void cptrace_lane_call(struct cptrace_lane_writer *lane, uint64_t tick, uint32_t
 
 static inline void pop(struct cptrace_lane_writer *lane, uint64_t tick, uint32_t code)
 {
-    if (lane->depth == 0 || !put_event(lane, tick, code, lane->stack[lane->depth - 1].function))
+    if (lane->depth == 0)
         return;
-    if (lane->stack[--lane->depth].activation != CPTRACE_NO_NUMBER)
-        mark_activation(lane);
+    const struct stack_entry call = lane->stack[lane->depth - 1];
+    if (put_event(lane, tick, call.activation == CPTRACE_NO_NUMBER ? code : PENDING_ACTIVATION + code, call.function))
+        lane->depth--;
 }
 
 void cptrace_lane_return(struct cptrace_lane_writer *lane, uint64_t tick) { pop(lane, tick, CPTRACE_OP_RETURN); }
 
 void cptrace_lane_unwind(struct cptrace_lane_writer *lane, uint64_t tick) { pop(lane, tick, CPTRACE_OP_UNWIND); }
-
-static void push_activation(struct cptrace_lane_writer *lane, uint64_t start_tick, uint32_t function, uint32_t activation)
-{
-    mark_activation(lane);
-    push(lane, start_tick, function, activation);
-}
 
 uint32_t cptrace_lane_start(struct cptrace_lane_writer *lane, uint64_t tick, uint32_t function)
 {
@@ -323,11 +316,11 @@ uint32_t cptrace_lane_start(struct cptrace_lane_writer *lane, uint64_t tick, uin
         cptrace_lane_call(lane, tick, function);
         return CPTRACE_NO_NUMBER;
     }
-    if (function == CPTRACE_NO_NUMBER || !put_event(lane, tick, CPTRACE_OP_START, function))
+    if (function == CPTRACE_NO_NUMBER || !put_event(lane, tick, PENDING_ACTIVATION + CPTRACE_OP_START, function))
         return CPTRACE_NO_NUMBER;
     const uint32_t activation = writer->activation_count++;
     put_operand(lane, activation);
-    push_activation(lane, lane->last_tick, function, activation);
+    push(lane, lane->last_tick, function, activation);
     lane->call_count++;
     return activation;
 }
@@ -337,9 +330,8 @@ void cptrace_lane_suspend(struct cptrace_lane_writer *lane, uint64_t tick)
     if (cptrace_lane_top_activation(lane) == CPTRACE_NO_NUMBER)
         return;
     const struct stack_entry call = lane->stack[lane->depth - 1];
-    if (!put_event(lane, tick, CPTRACE_OP_SUSPEND, call.function))
+    if (!put_event(lane, tick, PENDING_ACTIVATION + CPTRACE_OP_SUSPEND, call.function))
         return;
-    mark_activation(lane);
     lane->depth--;
     const struct suspended_call suspended = {call.activation, call.function, call.start_tick, lane->block_stamp,
                                              (uint32_t)lane->suspensions.count};
@@ -363,7 +355,7 @@ bool cptrace_lane_resume(struct cptrace_lane_writer *lane, uint64_t tick, uint32
     if (UNLIKELY(lane->room == 0) && !make_room(lane, tick)) /* a new block knows no suspensions */
         return false;
     const bool is_known = call.block_stamp == lane->block_stamp;
-    put_event(lane, tick, is_known ? CPTRACE_OP_RESUME : CPTRACE_OP_REOPEN, call.function);
+    put_event(lane, tick, PENDING_ACTIVATION + (is_known ? CPTRACE_OP_RESUME : CPTRACE_OP_REOPEN), call.function);
     if (call.start_tick == START_TICK_UNKNOWN)
         call.start_tick = lane->last_tick;
     /* Another lane's clock may be ahead by a few ticks. */
@@ -374,7 +366,7 @@ bool cptrace_lane_resume(struct cptrace_lane_writer *lane, uint64_t tick, uint32
         put_operand(lane, activation);
         put_operand(lane, start_tick);
     }
-    push_activation(lane, start_tick, call.function, activation);
+    push(lane, start_tick, call.function, activation);
     return true;
 }
 

@@ -15,7 +15,7 @@
 #define PENDING_TICKS_LONG ((UINT32_C(1) << 28) - 1) /* their number is the next operand */
 #define PENDING_CODE_SHIFT 28
 #define PENDING_CODES 8u
-#define PENDING_ACTIVATION (UINT64_C(1) << 31)
+#define PENDING_ACTIVATION 8u /* + code */
 #define PENDING_CODE_OTHER 6u
 #define PENDING_CODE_CALL 7u
 #define PENDING_NO_FUNCTION UINT32_C(0xFFFFFFF0) /* + op */

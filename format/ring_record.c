@@ -261,7 +261,7 @@ static bool is_plain(struct cptrace_ring_slot slot)
 /* How many plain calls and returns may follow each other without a look at what they need. */
 static uint64_t plain_room(const struct lane_stack *lane)
 {
-    if (lane->sieve || lane->ending_count)
+    if (lane->sieve || lane->ending_count || lane->depth != lane->writer->depth)
         return 0;
     return least(lane->writer->room, lane->capacity - lane->depth);
 }
@@ -279,41 +279,39 @@ static uint64_t take_plain(const struct cptrace_transcoder *transcoder, struct l
     const uint32_t *const functions = transcoder->function_numbers;
     const uint64_t function_capacity = transcoder->function_capacity;
     struct open_call *call = lane->calls + lane->depth;
-    struct stack_entry *entry = writer->stack + writer->depth;
+    struct stack_entry *entry = writer->stack + lane->depth;
     const struct open_call *const first_call = lane->calls;
-    const struct stack_entry *const first_entry = writer->stack;
-    uint64_t tick = writer->last_tick, call_count = 0;
+    uint64_t tick = writer->last_tick;
     uint64_t *event = writer->event_at;
     const struct cptrace_ring_slot *next = slots + (at & mask), *const next_end = next + (end - at);
     for (; next < next_end; next++) {
         const struct cptrace_ring_slot slot = *next;
-        const uint64_t number = slot.word >> 8, delta = slot.tick > tick ? slot.tick - tick : 0;
-        if (slot.tick > last_tick || number >= function_capacity || delta >= PENDING_TICKS_LONG)
+        const uint64_t number = slot.word >> 8, ticks = slot.tick - tick; /* beyond all limits when time went backwards */
+        if (slot.tick > last_tick || number >= function_capacity || ticks >= PENDING_TICKS_LONG)
             break;
         const uint32_t function = functions[number] - 1; /* CPTRACE_NO_NUMBER: nothing defined it */
         if ((slot.word & 0xff) == CPTRACE_RING_CALL && function != CPTRACE_NO_NUMBER) {
             *call++ = (struct open_call){.function = function, .kind = OPEN_CALL};
-            *entry++ = (struct stack_entry){tick + delta, function, CPTRACE_NO_NUMBER};
-            *event++ = pending_event(delta, PENDING_CODE_CALL, function);
-            call_count++;
+            *entry++ = (struct stack_entry){slot.tick, function, CPTRACE_NO_NUMBER};
+            *event++ = pending_event(ticks, PENDING_CODE_CALL, function);
         } else if ((slot.word & 0xff) == CPTRACE_RING_RETURN && call > first_call && call[-1].function == function &&
-                   call[-1].kind == OPEN_CALL && entry > first_entry && entry[-1].function == function &&
-                   entry[-1].activation == CPTRACE_NO_NUMBER) {
+                   call[-1].kind == OPEN_CALL && entry[-1].function == function && entry[-1].activation == CPTRACE_NO_NUMBER) {
             call--;
             entry--;
-            *event++ = pending_event(delta, CPTRACE_OP_RETURN, function);
+            *event++ = pending_event(ticks, CPTRACE_OP_RETURN, function);
         } else {
             break;
         }
-        tick += delta;
+        tick = slot.tick;
     }
-    lane->depth = (size_t)(call - lane->calls);
-    writer->depth = (uint32_t)(entry - writer->stack);
-    writer->room -= (uint32_t)(event - writer->event_at);
+    const uint64_t taken = (uint64_t)(event - writer->event_at), depth = (uint64_t)(call - lane->calls);
+    writer->call_count += (taken + depth - lane->depth) / 2;
+    writer->room -= (uint32_t)taken;
     writer->event_at = event;
     writer->last_tick = tick;
-    writer->call_count += call_count;
-    return end - (uint64_t)(next_end - next);
+    lane->depth = depth;
+    writer->depth = (uint32_t)depth;
+    return at + taken;
 }
 
 enum cptrace_status cptrace_transcoder_read(struct cptrace_transcoder *transcoder, struct ring_reading *reading, uint64_t end,

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cptrace/cptrace.h"
+
 #define START_TICK_UNKNOWN UINT64_MAX /* begun before the run */
 
 struct suspended_call {
@@ -22,10 +24,43 @@ struct suspended_calls {
     size_t slot_count, count;
 };
 
-/* False when there is no memory. The activation must not be in the table. */
-bool cptrace_suspended_add(struct suspended_calls *calls, const struct suspended_call *call);
-/* Removes it into *call; false when it is not there. */
-bool cptrace_suspended_take(struct suspended_calls *calls, uint32_t activation, struct suspended_call *call);
+/* As those below without _far, whatever stands in the home slot and behind it. */
+bool cptrace_suspended_add_far(struct suspended_calls *calls, const struct suspended_call *call);
+bool cptrace_suspended_take_far(struct suspended_calls *calls, uint32_t activation, struct suspended_call *call);
 void cptrace_suspended_free(struct suspended_calls *calls);
+
+/* Fibonacci hashing: neighbouring activation numbers spread. */
+static inline size_t cptrace_suspended_home(const struct suspended_calls *calls, uint32_t activation)
+{
+    return (activation * UINT32_C(2654435769)) & (calls->slot_count - 1);
+}
+
+/* False when there is no memory. The activation must not be in the table. */
+static inline bool cptrace_suspended_add(struct suspended_calls *calls, const struct suspended_call *call)
+{
+    if (calls->count >= calls->slot_count / 2)
+        return cptrace_suspended_add_far(calls, call);
+    struct suspended_call *const home = &calls->slots[cptrace_suspended_home(calls, call->activation)];
+    if (home->activation != CPTRACE_NO_NUMBER)
+        return cptrace_suspended_add_far(calls, call);
+    *home = *call;
+    calls->count++;
+    return true;
+}
+
+/* Removes it into *call; false when it is not there. */
+static inline bool cptrace_suspended_take(struct suspended_calls *calls, uint32_t activation, struct suspended_call *call)
+{
+    if (calls->count == 0 || activation == CPTRACE_NO_NUMBER)
+        return false;
+    const size_t i = cptrace_suspended_home(calls, activation);
+    struct suspended_call *const home = &calls->slots[i], *const next = &calls->slots[(i + 1) & (calls->slot_count - 1)];
+    if (home->activation != activation || next->activation != CPTRACE_NO_NUMBER)
+        return cptrace_suspended_take_far(calls, activation, call);
+    *call = *home;
+    home->activation = CPTRACE_NO_NUMBER;
+    calls->count--;
+    return true;
+}
 
 #endif
