@@ -159,7 +159,7 @@ bool cptrace_lane_stack_resume(struct run_frames *run, struct lane_stack *lane, 
 }
 
 /* The spans right above a frame are suspended with it; calls above it cannot be. */
-bool cptrace_lane_stack_suspend_rare(struct run_frames *run, struct lane_stack *lane, uint64_t tick, uint32_t function)
+bool cptrace_lane_stack_suspend(struct run_frames *run, struct lane_stack *lane, uint64_t tick, uint32_t function)
 {
     const size_t at = find_open(lane, function);
     if (at == NOT_OPEN)

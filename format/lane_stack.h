@@ -39,7 +39,7 @@ static inline void cptrace_lane_stack_end(struct run_frames *run, struct lane_st
 bool cptrace_lane_stack_start(struct run_frames *run, struct lane_stack *lane, uint64_t tick, uint32_t function, uint64_t address);
 bool cptrace_lane_stack_resume(struct run_frames *run, struct lane_stack *lane, uint64_t tick, uint32_t function, uint64_t address,
                                bool thrown);
-static inline bool cptrace_lane_stack_suspend(struct run_frames *run, struct lane_stack *lane, uint64_t tick, uint32_t function);
+bool cptrace_lane_stack_suspend(struct run_frames *run, struct lane_stack *lane, uint64_t tick, uint32_t function);
 
 bool cptrace_lane_stack_begin_span(struct lane_stack *lane, uint64_t tick, uint32_t function);
 void cptrace_lane_stack_end_span(struct run_frames *run, struct lane_stack *lane, uint64_t tick, uint32_t function);
@@ -59,10 +59,9 @@ void cptrace_lane_spans_forget(struct run_frames *run, struct frame_entry *entry
 /* Ends the spans on top whose end came earlier. */
 void cptrace_lane_spans_end_ending(struct run_frames *run, struct lane_stack *lane, uint64_t tick);
 
-/* Nearly all events are plain calls that end in order on a lane without filters, and frames that are suspended while they are on top. */
+/* Nearly all events are plain calls that end in order on a lane without filters. */
 bool cptrace_lane_stack_call_rare(struct lane_stack *lane, uint64_t tick, uint32_t function, uint64_t slot);
 void cptrace_lane_stack_end_rare(struct run_frames *run, struct lane_stack *lane, uint64_t tick, uint32_t function, bool unwound);
-bool cptrace_lane_stack_suspend_rare(struct run_frames *run, struct lane_stack *lane, uint64_t tick, uint32_t function);
 
 static inline bool cptrace_lane_stack_call(struct lane_stack *lane, uint64_t tick, uint32_t function, uint64_t slot)
 {
@@ -85,16 +84,6 @@ static inline void cptrace_lane_stack_end(struct run_frames *run, struct lane_st
     else
         cptrace_lane_return(lane->writer, tick);
     lane->depth--;
-}
-
-static inline bool cptrace_lane_stack_suspend(struct run_frames *run, struct lane_stack *lane, uint64_t tick, uint32_t function)
-{
-    const struct open_call *const top = lane->depth ? &lane->calls[lane->depth - 1] : NULL;
-    if (!top || top->function != function || top->kind != OPEN_FRAME || lane->sieve || lane->ending_count)
-        return cptrace_lane_stack_suspend_rare(run, lane, tick, function);
-    cptrace_lane_suspend(lane->writer, tick);
-    lane->depth--;
-    return true;
 }
 
 #endif

@@ -339,13 +339,6 @@ void cptrace_lane_suspend(struct cptrace_lane_writer *lane, uint64_t tick)
         cptrace_writer_no_memory(lane->writer);
 }
 
-static void put_resume(struct cptrace_lane_writer *lane, uint32_t suspension)
-{
-    const bool is_newest = suspension == cptrace_suspension_newest(&lane->suspensions);
-    put_operand(lane, is_newest ? 0 : lane->suspensions.count - suspension);
-    suspension_resume(&lane->suspensions, suspension);
-}
-
 bool cptrace_lane_resume(struct cptrace_lane_writer *lane, uint64_t tick, uint32_t activation)
 {
     struct cptrace_writer *const writer = lane->writer;
@@ -361,7 +354,7 @@ bool cptrace_lane_resume(struct cptrace_lane_writer *lane, uint64_t tick, uint32
     /* Another lane's clock may be ahead by a few ticks. */
     const uint64_t start_tick = call.start_tick < lane->last_tick ? call.start_tick : lane->last_tick;
     if (is_known) {
-        put_resume(lane, call.suspension);
+        put_operand(lane, suspension_resume_operand(&lane->suspensions, call.suspension));
     } else {
         put_operand(lane, activation);
         put_operand(lane, start_tick);

@@ -30,7 +30,7 @@ static bool grow(struct suspended_calls *calls)
     return true;
 }
 
-bool cptrace_suspended_add_far(struct suspended_calls *calls, const struct suspended_call *call)
+bool cptrace_suspended_add(struct suspended_calls *calls, const struct suspended_call *call)
 {
     if (calls->count >= calls->slot_count / 2 && !grow(calls))
         return false;
@@ -54,7 +54,7 @@ static void remove_slot(struct suspended_calls *calls, size_t hole)
     calls->count--;
 }
 
-bool cptrace_suspended_take_far(struct suspended_calls *calls, uint32_t activation, struct suspended_call *call)
+bool cptrace_suspended_take(struct suspended_calls *calls, uint32_t activation, struct suspended_call *call)
 {
     if (calls->count == 0 || activation == CPTRACE_NO_NUMBER)
         return false;

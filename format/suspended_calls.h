@@ -24,9 +24,10 @@ struct suspended_calls {
     size_t slot_count, count;
 };
 
-/* As those below without _far, whatever stands in the home slot and behind it. */
-bool cptrace_suspended_add_far(struct suspended_calls *calls, const struct suspended_call *call);
-bool cptrace_suspended_take_far(struct suspended_calls *calls, uint32_t activation, struct suspended_call *call);
+/* False when there is no memory. The activation must not be in the table. */
+bool cptrace_suspended_add(struct suspended_calls *calls, const struct suspended_call *call);
+/* Removes it into *call; false when it is not there. */
+bool cptrace_suspended_take(struct suspended_calls *calls, uint32_t activation, struct suspended_call *call);
 void cptrace_suspended_free(struct suspended_calls *calls);
 
 /* Fibonacci hashing: neighbouring activation numbers spread. */
@@ -35,32 +36,32 @@ static inline size_t cptrace_suspended_home(const struct suspended_calls *calls,
     return (activation * UINT32_C(2654435769)) & (calls->slot_count - 1);
 }
 
-/* False when there is no memory. The activation must not be in the table. */
-static inline bool cptrace_suspended_add(struct suspended_calls *calls, const struct suspended_call *call)
+/* The same in two steps, for nearly all calls: the slot to fill, or the one to release after it was read. NULL when it is not that simple.
+ */
+static inline struct suspended_call *cptrace_suspended_add_at_home(struct suspended_calls *calls, uint32_t activation)
 {
     if (calls->count >= calls->slot_count / 2)
-        return cptrace_suspended_add_far(calls, call);
-    struct suspended_call *const home = &calls->slots[cptrace_suspended_home(calls, call->activation)];
+        return NULL;
+    struct suspended_call *const home = &calls->slots[cptrace_suspended_home(calls, activation)];
     if (home->activation != CPTRACE_NO_NUMBER)
-        return cptrace_suspended_add_far(calls, call);
-    *home = *call;
+        return NULL;
     calls->count++;
-    return true;
+    return home;
 }
 
-/* Removes it into *call; false when it is not there. */
-static inline bool cptrace_suspended_take(struct suspended_calls *calls, uint32_t activation, struct suspended_call *call)
+static inline struct suspended_call *cptrace_suspended_find_at_home(const struct suspended_calls *calls, uint32_t activation)
 {
-    if (calls->count == 0 || activation == CPTRACE_NO_NUMBER)
-        return false;
+    if (calls->count == 0)
+        return NULL;
     const size_t i = cptrace_suspended_home(calls, activation);
-    struct suspended_call *const home = &calls->slots[i], *const next = &calls->slots[(i + 1) & (calls->slot_count - 1)];
-    if (home->activation != activation || next->activation != CPTRACE_NO_NUMBER)
-        return cptrace_suspended_take_far(calls, activation, call);
-    *call = *home;
-    home->activation = CPTRACE_NO_NUMBER;
+    const struct suspended_call *const next = &calls->slots[(i + 1) & (calls->slot_count - 1)];
+    return calls->slots[i].activation == activation && next->activation == CPTRACE_NO_NUMBER ? &calls->slots[i] : NULL;
+}
+
+static inline void cptrace_suspended_release(struct suspended_calls *calls, struct suspended_call *call)
+{
+    call->activation = CPTRACE_NO_NUMBER;
     calls->count--;
-    return true;
 }
 
 #endif

@@ -36,6 +36,15 @@ static inline uint32_t cptrace_suspension_newest(struct suspension_order *order)
 }
 
 static inline void suspension_resume(struct suspension_order *order, uint32_t number) { order->is_resumed[number] = 1; }
+
+/* It is resumed now; the operand of that. */
+static inline uint64_t suspension_resume_operand(struct suspension_order *order, uint32_t number)
+{
+    const bool is_newest = number == cptrace_suspension_newest(order);
+    suspension_resume(order, number);
+    return is_newest ? 0 : order->count - number;
+}
+
 void cptrace_suspension_order_free(struct suspension_order *order);
 
 #endif
