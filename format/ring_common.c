@@ -1,6 +1,8 @@
-/* Nearly all records of a ring: plain calls, returns in order, and generators and coroutines that are suspended and go on within one block.
- * What is done to lane and writer is the same as in ring_record.c, lane_stack.c and lane_writer.c, but one loop does it for as many records
- * as follow each other. Where anything is out of the ordinary, the loop leaves the record to them. */
+/* Nearly all records of a ring: calls that end in order, and generators and coroutines, while they go on in the block they were suspended
+ * in. What is done to lane and writer is the same as in ring_record.c, lane_stack.c and lane_writer.c, but one loop does it for as many
+ * records as follow each other. Where anything is out of the ordinary, the loop leaves the record to them. */
+#include <assert.h>
+
 #include "pending_event.h"
 #include "transcoder.h"
 #include "writer_state.h"
@@ -12,6 +14,10 @@
 #define NOINLINE
 #endif
 
+static_assert(CPTRACE_RING_UNWIND - CPTRACE_RING_RETURN == CPTRACE_OP_UNWIND &&
+                  CPTRACE_RING_SUSPEND - CPTRACE_RING_RETURN == CPTRACE_OP_SUSPEND,
+              "pop_code");
+
 static uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
 /* How many records may follow each other without a look at the room that they need. */
@@ -22,15 +28,12 @@ static uint64_t common_room(const struct lane_stack *lane)
     return least(lane->writer->room, lane->capacity - lane->depth);
 }
 
-static inline bool is_top(const struct open_call *call, const struct stack_entry *entry, uint32_t function, enum open_kind kind)
-{
-    return call[-1].function == function && call[-1].kind == kind && entry[-1].function == function;
-}
+static void put_operand(struct cptrace_lane_writer *writer, uint64_t value) { writer->operands[writer->operand_count++] = value; }
 
-static NOINLINE bool suspend(struct cptrace_lane_writer *writer, const struct stack_entry *call)
+static bool suspend(struct cptrace_lane_writer *writer, const struct stack_entry *call)
 {
     struct suspension_order *const order = &writer->suspensions;
-    if (call->activation == CPTRACE_NO_NUMBER || order->count == order->capacity)
+    if (order->count == order->capacity)
         return false;
     struct suspended_call *const slot = cptrace_suspended_add_at_home(&writer->writer->suspended, call->activation);
     if (!slot)
@@ -39,24 +42,72 @@ static NOINLINE bool suspend(struct cptrace_lane_writer *writer, const struct st
     return cptrace_suspension_add(order);
 }
 
-static NOINLINE bool resume(const struct frame_table *table, struct cptrace_lane_writer *writer, uint64_t tick, uint32_t function,
-                            uint64_t address, struct stack_entry *entry)
+static bool end_frame(struct frame_table *table, uint64_t address)
 {
-    const struct frame_entry *const frame = address ? cptrace_frame_find(table, address) : NULL;
+    struct frame_entry *const frame = cptrace_frame_find(table, address);
+    if (frame && frame->first_span)
+        return false;
+    if (frame)
+        cptrace_frame_remove(table, frame);
+    return true;
+}
+
+/* A return, an unwind or a suspend of the generator or coroutine on top; false: nothing is done. */
+static NOINLINE bool pop_frame(struct run_frames *run, const struct lane_stack *lane, uint32_t op, const struct open_call *call,
+                               const struct stack_entry *entry)
+{
+    if (entry->activation == CPTRACE_NO_NUMBER)
+        return false;
+    return op == CPTRACE_RING_SUSPEND ? suspend(lane->writer, entry) : end_frame(&run->table, call->identity);
+}
+
+static bool resume(const struct frame_table *table, struct cptrace_lane_writer *writer, uint32_t function, uint64_t address,
+                   struct stack_entry *entry)
+{
+    const struct frame_entry *const frame = cptrace_frame_find(table, address);
     if (!frame || frame->function != function || frame->activation == CPTRACE_NO_NUMBER || frame->left_out || frame->first_span)
         return false;
     struct suspended_calls *const suspended = &writer->writer->suspended;
     struct suspended_call *const call = cptrace_suspended_find_at_home(suspended, frame->activation);
     if (!call || call->block_stamp != writer->block_stamp || call->function != function)
         return false;
-    *entry = (struct stack_entry){least(call->start_tick, tick), function, call->activation};
-    writer->operands[writer->operand_count++] = suspension_resume_operand(&writer->suspensions, call->suspension);
+    *entry = (struct stack_entry){least(call->start_tick, entry->start_tick), function, call->activation};
+    put_operand(writer, suspension_resume_operand(&writer->suspensions, call->suspension));
     cptrace_suspended_release(suspended, call);
     return true;
 }
 
-uint64_t cptrace_ring_take_common(const struct cptrace_transcoder *transcoder, const struct ring_reading *reading, uint64_t at,
-                                  uint64_t end, uint64_t last_tick)
+static bool start(struct frame_table *table, struct lane_stack *lane, uint32_t function, uint64_t address, struct stack_entry *entry)
+{
+    struct cptrace_writer *const writer = lane->writer->writer;
+    struct frame_entry *const frame = writer->activation_count != CPTRACE_NO_NUMBER ? cptrace_frame_put(table, address) : NULL;
+    if (!frame || frame->first_span)
+        return false;
+    lane->task_creator = frame->task_creator;
+    *frame = (struct frame_entry){.address = address, .activation = writer->activation_count++, .function = function};
+    put_operand(lane->writer, frame->activation);
+    entry->activation = frame->activation;
+    return true;
+}
+
+/* A start or a resume; *entry is what stands on the stack of the writer if it begins now. false: nothing is done. */
+static NOINLINE bool push_frame(struct run_frames *run, struct lane_stack *lane, uint32_t op, uint32_t function, uint64_t address,
+                                struct stack_entry *entry)
+{
+    if (!address || function == CPTRACE_NO_NUMBER)
+        return false;
+    if (op == CPTRACE_RING_RESUME)
+        return resume(&run->table, lane->writer, function, address, entry);
+    return op == CPTRACE_RING_START && start(&run->table, lane, function, address, entry);
+}
+
+static inline bool is_top(const struct open_call *call, const struct stack_entry *entry, uint32_t function, enum open_kind kind)
+{
+    return call[-1].function == function && call[-1].kind == kind && entry[-1].function == function;
+}
+
+uint64_t cptrace_ring_take_common(struct cptrace_transcoder *transcoder, const struct ring_reading *reading, uint64_t at, uint64_t end,
+                                  uint64_t last_tick)
 {
     struct lane_stack *const lane = reading->lane;
     struct cptrace_lane_writer *const writer = lane->writer;
@@ -74,7 +125,7 @@ uint64_t cptrace_ring_take_common(const struct cptrace_transcoder *transcoder, c
     const struct cptrace_ring_slot *next = reading->slots + first, *const next_end = next + count;
     for (; next < next_end; next++) {
         const struct cptrace_ring_slot slot = *next;
-        const uint32_t op = slot.word & 0xff;
+        const uint32_t op = slot.word & 0xff, pop_code = op - CPTRACE_RING_RETURN;
         const uint64_t number = slot.word >> 8, ticks = slot.tick - tick; /* beyond all limits when time went backwards */
         if (slot.tick > last_tick || number >= function_capacity || ticks >= PENDING_TICKS_LONG)
             break;
@@ -83,23 +134,26 @@ uint64_t cptrace_ring_take_common(const struct cptrace_transcoder *transcoder, c
             *call++ = (struct open_call){.function = function, .kind = OPEN_CALL};
             *entry++ = (struct stack_entry){slot.tick, function, CPTRACE_NO_NUMBER};
             *event++ = pending_event(ticks, PENDING_CODE_CALL, function);
-        } else if (op == CPTRACE_RING_RETURN && call > first_call && is_top(call, entry, function, OPEN_CALL) &&
+        } else if (pop_code <= CPTRACE_OP_UNWIND && call > first_call && is_top(call, entry, function, OPEN_CALL) &&
                    entry[-1].activation == CPTRACE_NO_NUMBER) {
             call--;
             entry--;
-            *event++ = pending_event(ticks, CPTRACE_OP_RETURN, function);
-        } else if (op == CPTRACE_RING_SUSPEND && call > first_call && is_top(call, entry, function, OPEN_FRAME) &&
-                   suspend(writer, &entry[-1])) {
+            *event++ = pending_event(ticks, pop_code, function);
+        } else if (pop_code <= CPTRACE_OP_SUSPEND && call > first_call && is_top(call, entry, function, OPEN_FRAME) &&
+                   pop_frame(&transcoder->run, lane, op, call - 1, entry - 1)) {
             call--;
             entry--;
-            *event++ = pending_event(ticks, PENDING_ACTIVATION + CPTRACE_OP_SUSPEND, function);
-        } else if (op == CPTRACE_RING_RESUME && next + 1 < next_end &&
-                   resume(&transcoder->run.table, writer, slot.tick, function, next[1].tick, entry)) {
+            *event++ = pending_event(ticks, PENDING_ACTIVATION + pop_code, function);
+        } else if (next + 1 < next_end) {
+            *entry = (struct stack_entry){.start_tick = slot.tick, .function = function};
+            if (!push_frame(&transcoder->run, lane, op, function, next[1].tick, entry))
+                break;
             next++;
             *call++ = (struct open_call){.function = function, .kind = OPEN_FRAME, .identity = next->tick};
             entry++;
-            *event++ = pending_event(ticks, PENDING_ACTIVATION + CPTRACE_OP_RESUME, function);
-            resume_count++;
+            *event++ =
+                pending_event(ticks, PENDING_ACTIVATION + (op == CPTRACE_RING_START ? CPTRACE_OP_START : CPTRACE_OP_RESUME), function);
+            resume_count += op == CPTRACE_RING_RESUME;
         } else {
             break;
         }

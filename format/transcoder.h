@@ -38,8 +38,8 @@ enum cptrace_status cptrace_transcoder_read(struct cptrace_transcoder *transcode
 
 /* Takes records from slot number `at` on, up to the first that is not one of the common ones, in the state that they come in nearly always;
  * returns the number behind them. */
-uint64_t cptrace_ring_take_common(const struct cptrace_transcoder *transcoder, const struct ring_reading *reading, uint64_t at,
-                                  uint64_t end, uint64_t last_tick);
+uint64_t cptrace_ring_take_common(struct cptrace_transcoder *transcoder, const struct ring_reading *reading, uint64_t at, uint64_t end,
+                                  uint64_t last_tick);
 
 /* false: no memory. */
 bool cptrace_transcoder_begin_sieving(struct cptrace_transcoder *transcoder);
