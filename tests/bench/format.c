@@ -233,7 +233,7 @@ int main(int argc, char **argv)
     char *number_end = NULL;
     const uint32_t event_count = argc > 1 ? (uint32_t)strtoul(argv[1], &number_end, 10) : 4000000;
     if (number_end && *number_end)
-        return replay_trace(argv[1], argc > 2 ? strtoul(argv[2], NULL, 10) : 9);
+        return replay_trace(argv[1], argc > 2 ? strtoul(argv[2], NULL, 10) : 9, argc > 3 ? argv[3] : NULL);
     struct program program;
     make_program(&program, event_count);
     double write_s = 1e9, ring_s = 1e9, scan_s = 1e9, decode_s = 1e9, plain_s = 1e9, encode_s = 1e9;

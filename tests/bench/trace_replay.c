@@ -321,7 +321,16 @@ static double median(double *values, size_t count)
     return values[count / 2];
 }
 
-static void measure(struct replay *replay, size_t rounds)
+static void keep_copy(const struct memory_file *file, const char *path)
+{
+    FILE *const copy = fopen(path, "wb");
+    if (!copy || fwrite(file->bytes, 1, file->length, copy) != file->length || fclose(copy) != 0) {
+        perror(path);
+        exit(1);
+    }
+}
+
+static void measure(struct replay *replay, size_t rounds, const char *copy_path)
 {
     struct memory_file file = {0};
     double drain_s[ROUNDS_MAX], plain_s[ROUNDS_MAX], ratio[ROUNDS_MAX];
@@ -331,6 +340,8 @@ static void measure(struct replay *replay, size_t rounds)
         plain_s[round] = compress_plain(&file, &plain_bytes);
         ratio[round] = drain_s[round] / plain_s[round];
         file_bytes = file.length;
+        if (round == 0 && copy_path)
+            keep_copy(&file, copy_path);
         memory_file_free(&file);
     }
     const double n = (double)replay->event_count;
@@ -354,7 +365,7 @@ static void free_replay(struct replay *replay)
     cptrace_reader_close(replay->reader);
 }
 
-int replay_trace(const char *path, size_t rounds)
+int replay_trace(const char *path, size_t rounds, const char *copy_path)
 {
     struct replay replay = {0};
     struct cptrace_error error;
@@ -362,7 +373,7 @@ int replay_trace(const char *path, size_t rounds)
     if (status == CPTRACE_OK)
         status = read_records(&replay, &error);
     if (status == CPTRACE_END && replay.record_count)
-        measure(&replay, rounds < 1 ? 1 : rounds < ROUNDS_MAX ? rounds : ROUNDS_MAX);
+        measure(&replay, rounds < 1 ? 1 : rounds < ROUNDS_MAX ? rounds : ROUNDS_MAX, copy_path);
     else
         fprintf(stderr, "%s: %s\n", path, status == CPTRACE_END ? "no events" : error.message);
     const bool done = status == CPTRACE_END && replay.record_count;
