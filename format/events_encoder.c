@@ -32,17 +32,23 @@ static_assert(DELTA_COLUMNS_WRITTEN <= DELTA_COLUMNS_MAX, "SPEC.md 4.3");
 #define UNLIKELY(condition) (condition)
 #endif
 
+static bool grow_zeroed(void *array_pointer, size_t *count, size_t wanted, size_t element_bytes)
+{
+    const size_t used = *count;
+    if (!cptrace_array_reserve(array_pointer, count, wanted, element_bytes))
+        return false;
+    void *array;
+    memcpy(&array, array_pointer, sizeof array);
+    memset((char *)array + used * element_bytes, 0, (*count - used) * element_bytes);
+    return true;
+}
+
 static bool grow_numbers(struct events_encoder *encoder, uint64_t key)
 {
     if (key >= 2 * (uint64_t)FUNCTION_MAX)
         return false;
-    const size_t used = encoder->number_count;
-    size_t capacity = used;
-    if (!cptrace_array_reserve(&encoder->numbers, &capacity, (size_t)key + 1, sizeof *encoder->numbers))
-        return false;
-    memset(encoder->numbers + used, 0, (capacity - used) * sizeof *encoder->numbers);
-    encoder->number_count = capacity;
-    return true;
+    return grow_zeroed(&encoder->numbers, &encoder->number_count, (size_t)key + 1, sizeof *encoder->numbers) &&
+           grow_zeroed(&encoder->steps, &encoder->step_callee_count, (size_t)key + 1, PENDING_CODES * sizeof *encoder->steps);
 }
 
 static bool reserve_callee(struct events_encoder *encoder)
@@ -61,13 +67,10 @@ static void put_callee(struct events_encoder *encoder, uint64_t key)
     memset(&encoder->columns[number * DELTA_CONTEXTS], 0, DELTA_CONTEXTS * sizeof *encoder->columns);
 }
 
-/* A callee that the block has not had yet, or 0 for an event without one. False: no memory. */
+/* A callee that the block has not had yet. False: no memory. */
 static bool add_callee(struct events_encoder *encoder, uint64_t key, uint32_t *number)
 {
-    *number = 0;
-    if (key >> 1 == PENDING_NO_FUNCTION)
-        return true;
-    if ((key >= encoder->number_count && !grow_numbers(encoder, key)) || !reserve_callee(encoder))
+    if ((key >= encoder->step_callee_count && !grow_numbers(encoder, key)) || !reserve_callee(encoder))
         return false;
     *number = encoder->numbers[key] = (uint32_t)encoder->callee_count;
     put_callee(encoder, key);
@@ -80,6 +83,19 @@ static inline bool find_callee(struct events_encoder *encoder, uint64_t key, uin
     return *number || add_callee(encoder, key, number);
 }
 
+/* 0: an event without a callee. */
+static inline bool find_callee_of(struct events_encoder *encoder, uint64_t event, uint32_t *number)
+{
+    *number = 0;
+    return pending_code(event) == PENDING_CODE_OTHER || find_callee(encoder, pending_callee(event), number);
+}
+
+static void forget_callee(struct events_encoder *encoder, uint64_t key)
+{
+    encoder->numbers[key] = 0;
+    memset(&encoder->steps[key * PENDING_CODES], 0, PENDING_CODES * sizeof *encoder->steps);
+}
+
 static bool begin(struct events_encoder *encoder)
 {
     struct byte_buffer *const buffers[] = {&encoder->lengths, &encoder->callee, &encoder->open,  &encoder->op,  &encoder->start,
@@ -87,7 +103,7 @@ static bool begin(struct events_encoder *encoder)
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
         buffers[i]->length = 0;
     for (size_t i = 1; i < encoder->callee_count; i++)
-        encoder->numbers[encoder->callees[i]] = 0;
+        forget_callee(encoder, encoder->callees[i]);
     encoder->callee_count = 0;
     if (!reserve_callee(encoder))
         return false;
@@ -131,7 +147,7 @@ static bool sample_range(struct events_encoder *encoder, const uint64_t *events,
     for (uint32_t i = from; i < to; i++) {
         const uint32_t code = pending_code(events[i]);
         uint32_t callee;
-        if (!find_callee(encoder, pending_callee(events[i]), &callee))
+        if (!find_callee_of(encoder, events[i], &callee))
             return false;
         encoder->totals[context_of(callee, code, after_pop)] += (UINT64_C(1) << 32) + delta_byte(events[i]);
         after_pop = is_pop(code);
@@ -260,15 +276,58 @@ static void encode_wide(struct outputs *out, uint64_t event)
     out->wide = store_varint(out->wide, ticks - DELTA_WIDE);
 }
 
-/* One or two bytes without a branch on which. */
-static inline uint8_t *store_op(uint8_t *to, uint32_t op)
+/* How all events of a callee and code are written, but for their ticks:
+ *
+ *   | long op, 1 bit | operands, 1 bit | two op bytes, 1 bit | place of the next event's column, 5 bits | delta column after a pop, 4 bits
+ * | | delta column after a push, 4 bits | op, 16 bits |
+ *
+ * A place is that of one of the two columns in the step. */
+#define STEP_AFTER_PUSH 16u
+#define STEP_AFTER_POP 20u
+#define STEP_NEXT_SHIFT 24
+#define STEP_NEXT_MASK 31u
+#define STEP_TWO_BYTES_SHIFT 29
+#define STEP_OPERANDS (UINT32_C(1) << 30)
+#define STEP_LONG_OP (UINT32_C(1) << 31) /* it takes more than two bytes */
+
+static uint32_t op_of(uint64_t event, uint32_t callee)
 {
-    if (UNLIKELY(op >= OP_TWO_BYTES_LIMIT))
-        return store_varint(to, op);
+    const uint32_t code = pending_code(event);
+    if (code == PENDING_CODE_OTHER)
+        return pending_other_op(event);
+    return names_callee(code) ? callee - 1 + CPTRACE_OP_CALL : code;
+}
+
+static uint32_t step_of_op(uint32_t op)
+{
+    if (op >= OP_TWO_BYTES_LIMIT)
+        return STEP_LONG_OP;
     const uint32_t two = op >= 0x80;
-    to[0] = (uint8_t)(op | two << 7);
-    to[1] = (uint8_t)(op >> 7);
-    return to + 1 + two;
+    return (op & 0x7f) | two << 7 | op >> 7 << 8 | two << STEP_TWO_BYTES_SHIFT;
+}
+
+/* The step of an event, and of those like it from now on; false: no memory. */
+static bool make_step(struct events_encoder *encoder, uint64_t event, uint32_t *step)
+{
+    const uint32_t code = pending_code(event);
+    uint32_t callee;
+    if (!find_callee_of(encoder, event, &callee))
+        return false;
+    const uint8_t *const columns = &encoder->columns[context_of(callee, code, 0)];
+    *step = step_of_op(op_of(event, callee)) | (uint32_t)columns[0] << STEP_AFTER_PUSH | (uint32_t)columns[1] << STEP_AFTER_POP |
+            (is_pop(code) ? STEP_AFTER_POP : STEP_AFTER_PUSH) << STEP_NEXT_SHIFT | (has_operands(code) ? STEP_OPERANDS : 0);
+    if (callee)
+        encoder->steps[event >> PENDING_CODE_SHIFT] = *step;
+    return true;
+}
+
+/* What few events have; returns where the next op goes. */
+static uint8_t *encode_rest(const struct events_encoder *encoder, struct outputs *out, uint64_t event, uint32_t step, uint8_t *op_at)
+{
+    const uint32_t callee = encoder->numbers[pending_callee(event)];
+    if (step & STEP_OPERANDS)
+        encode_operands(out, pending_code(event), callee);
+    return step & STEP_LONG_OP ? store_varint(op_at - 1, op_of(event, callee)) : op_at;
 }
 
 /* Writes the columns op and delta, and what few events have besides; false when there is no memory. What the loop needs stands in locals:
@@ -277,34 +336,31 @@ static bool encode_events(struct events_encoder *encoder, const struct pending_b
 {
     const uint64_t *const events = block->events;
     const uint32_t event_count = block->event_count;
-    const uint32_t *numbers = encoder->numbers;
-    const uint8_t *columns = encoder->columns;
-    uint64_t number_count = encoder->number_count;
+    const uint32_t *steps = encoder->steps;
+    uint64_t step_count = encoder->step_callee_count * PENDING_CODES;
     uint8_t *op_at = out->op, *delta[DELTA_COLUMNS_MAX];
     memcpy(delta, out->delta, sizeof delta);
-    uint32_t after_pop = 0;
+    uint32_t place = STEP_AFTER_PUSH;
     for (uint32_t i = 0; i < event_count; i++) {
-        const uint64_t event = events[i], key = pending_callee(event);
-        const uint32_t code = pending_code(event), byte = delta_byte(event);
-        uint32_t callee = key < number_count ? numbers[key] : 0;
-        if (UNLIKELY(callee == 0)) {
-            uint32_t added;
-            if (!add_callee(encoder, key, &added))
+        const uint64_t event = events[i], number = event >> PENDING_CODE_SHIFT;
+        uint32_t step = number < step_count ? steps[number] : 0;
+        if (UNLIKELY(step == 0)) {
+            uint32_t made;
+            if (!make_step(encoder, event, &made))
                 return false;
-            callee = added;
-            numbers = encoder->numbers;
-            number_count = encoder->number_count;
-            columns = encoder->columns;
+            step = made;
+            steps = encoder->steps;
+            step_count = encoder->step_callee_count * PENDING_CODES;
         }
-        uint8_t **const column = &delta[columns[context_of(callee, code, after_pop)]];
+        const uint32_t byte = delta_byte(event);
+        uint8_t **const column = &delta[step >> (place & STEP_NEXT_MASK) & (DELTA_COLUMNS_MAX - 1)];
         *(*column)++ = (uint8_t)byte;
-        const uint32_t op = code + ((callee - 1 + CPTRACE_OP_CALL - code) & (0 - names_callee(code))); /* without a branch */
-        op_at = store_op(op_at, op);
+        op_at = store_u16(op_at, (uint16_t)step) - 1 + (step >> STEP_TWO_BYTES_SHIFT & 1);
         if (UNLIKELY(byte == DELTA_WIDE))
             encode_wide(out, event);
-        if (UNLIKELY(code - CPTRACE_OP_RESUME <= CPTRACE_OP_START - CPTRACE_OP_RESUME))
-            encode_operands(out, code, callee);
-        after_pop = is_pop(code);
+        if (UNLIKELY(step >= STEP_OPERANDS))
+            op_at = encode_rest(encoder, out, event, step, op_at);
+        place = step >> STEP_NEXT_SHIFT;
     }
     out->op = op_at;
     memcpy(out->delta, delta, sizeof delta);
@@ -362,6 +418,7 @@ void cptrace_events_encoder_free(struct events_encoder *encoder)
     cptrace_buffer_free(&encoder->delta);
     cptrace_buffer_free(&encoder->wide);
     free(encoder->numbers);
+    free(encoder->steps);
     free(encoder->callees);
     free(encoder->totals);
     free(encoder->columns);

@@ -9,6 +9,8 @@
 struct events_encoder {
     uint32_t *numbers; /* of callees, by pending_callee; 0: not in this block yet */
     size_t number_count;
+    uint32_t *steps; /* PENDING_CODES per callee: how an event of it is written; 0: not known yet. As many callees as in numbers */
+    size_t step_callee_count;
     uint64_t *callees; /* as pending_callee has them; 0 stands for no function: the block's numbers of the others are one less */
     uint64_t *totals;  /* DELTA_CONTEXTS per callee, of a sample: events << 32 | sum of their deltas, cut to what one byte holds */
     uint8_t *columns;  /* DELTA_CONTEXTS per callee: where these deltas go */

@@ -4,26 +4,10 @@
 
 #include "byte_buffer.h"
 
-static size_t address_hash(uint64_t address) { return (size_t)((address >> 4) * UINT64_C(0x9E3779B97F4A7C15) >> 20); }
-
-struct frame_entry *cptrace_frame_find(const struct frame_table *table, uint64_t address)
-{
-    if (table->capacity == 0)
-        return NULL;
-    size_t mask = table->capacity - 1;
-    for (size_t i = address_hash(address) & mask;; i = (i + 1) & mask) {
-        struct frame_entry *entry = &table->entries[i];
-        if (entry->address == address)
-            return entry;
-        if (entry->address == 0)
-            return NULL;
-    }
-}
-
 static struct frame_entry *find_free(const struct frame_table *table, uint64_t address)
 {
     size_t mask = table->capacity - 1;
-    size_t i = address_hash(address) & mask;
+    size_t i = cptrace_frame_hash(address) & mask;
     while (table->entries[i].address)
         i = (i + 1) & mask;
     return &table->entries[i];
@@ -44,11 +28,8 @@ static bool grow(struct frame_table *table)
     return true;
 }
 
-struct frame_entry *cptrace_frame_put(struct frame_table *table, uint64_t address)
+struct frame_entry *cptrace_frame_add(struct frame_table *table, uint64_t address)
 {
-    struct frame_entry *found = cptrace_frame_find(table, address);
-    if (found)
-        return found;
     if (table->count * 2 >= table->capacity && !grow(table))
         return NULL;
     struct frame_entry *entry = find_free(table, address);
@@ -63,7 +44,7 @@ void cptrace_frame_remove(struct frame_table *table, struct frame_entry *entry)
     const size_t mask = table->capacity - 1;
     size_t hole = (size_t)(entry - table->entries);
     for (size_t i = (hole + 1) & mask; table->entries[i].address; i = (i + 1) & mask) {
-        const size_t home = address_hash(table->entries[i].address) & mask;
+        const size_t home = cptrace_frame_hash(table->entries[i].address) & mask;
         if (((i - home) & mask) >= ((i - hole) & mask)) {
             table->entries[hole] = table->entries[i];
             hole = i;

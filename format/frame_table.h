@@ -32,9 +32,32 @@ struct frame_table {
     uint32_t free_span; /* place + 1 */
 };
 
-struct frame_entry *cptrace_frame_find(const struct frame_table *table, uint64_t address);
+static inline size_t cptrace_frame_hash(uint64_t address) { return (size_t)((address >> 4) * UINT64_C(0x9E3779B97F4A7C15) >> 20); }
+
+static inline struct frame_entry *cptrace_frame_find(const struct frame_table *table, uint64_t address)
+{
+    if (table->capacity == 0)
+        return NULL;
+    const size_t mask = table->capacity - 1;
+    for (size_t i = cptrace_frame_hash(address) & mask;; i = (i + 1) & mask) {
+        struct frame_entry *const entry = &table->entries[i];
+        if (entry->address == address)
+            return entry;
+        if (entry->address == 0)
+            return NULL;
+    }
+}
+
+/* Makes the entry for an address that has none. NULL: no memory. */
+struct frame_entry *cptrace_frame_add(struct frame_table *table, uint64_t address);
+
 /* The entry for an address, made if it is new; valid until the next put. NULL: no memory. */
-struct frame_entry *cptrace_frame_put(struct frame_table *table, uint64_t address);
+static inline struct frame_entry *cptrace_frame_put(struct frame_table *table, uint64_t address)
+{
+    struct frame_entry *const found = cptrace_frame_find(table, address);
+    return found ? found : cptrace_frame_add(table, address);
+}
+
 /* The frame has ended; entries move. */
 void cptrace_frame_remove(struct frame_table *table, struct frame_entry *entry);
 void cptrace_frame_table_free(struct frame_table *table);

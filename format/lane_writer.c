@@ -276,7 +276,11 @@ static inline bool put_event(struct cptrace_lane_writer *lane, uint64_t tick, ui
     return true;
 }
 
-static void mark_activation(struct cptrace_lane_writer *lane) { lane->event_at[-1] |= PENDING_ACTIVATION; }
+/* A throw or an annotation. */
+static bool put_other(struct cptrace_lane_writer *lane, uint64_t tick, uint32_t op)
+{
+    return put_event(lane, tick, PENDING_CODE_OTHER, PENDING_NO_FUNCTION + op);
+}
 
 static void put_operand(struct cptrace_lane_writer *lane, uint64_t value) { lane->operands[lane->operand_count++] = value; }
 
@@ -295,21 +299,16 @@ void cptrace_lane_call(struct cptrace_lane_writer *lane, uint64_t tick, uint32_t
 
 static inline void pop(struct cptrace_lane_writer *lane, uint64_t tick, uint32_t code)
 {
-    if (lane->depth == 0 || !put_event(lane, tick, code, lane->stack[lane->depth - 1].function))
+    if (lane->depth == 0)
         return;
-    if (lane->stack[--lane->depth].activation != CPTRACE_NO_NUMBER)
-        mark_activation(lane);
+    const struct stack_entry call = lane->stack[lane->depth - 1];
+    if (put_event(lane, tick, call.activation == CPTRACE_NO_NUMBER ? code : PENDING_ACTIVATION + code, call.function))
+        lane->depth--;
 }
 
 void cptrace_lane_return(struct cptrace_lane_writer *lane, uint64_t tick) { pop(lane, tick, CPTRACE_OP_RETURN); }
 
 void cptrace_lane_unwind(struct cptrace_lane_writer *lane, uint64_t tick) { pop(lane, tick, CPTRACE_OP_UNWIND); }
-
-static void push_activation(struct cptrace_lane_writer *lane, uint64_t start_tick, uint32_t function, uint32_t activation)
-{
-    mark_activation(lane);
-    push(lane, start_tick, function, activation);
-}
 
 uint32_t cptrace_lane_start(struct cptrace_lane_writer *lane, uint64_t tick, uint32_t function)
 {
@@ -318,11 +317,11 @@ uint32_t cptrace_lane_start(struct cptrace_lane_writer *lane, uint64_t tick, uin
         cptrace_lane_call(lane, tick, function);
         return CPTRACE_NO_NUMBER;
     }
-    if (function == CPTRACE_NO_NUMBER || !put_event(lane, tick, CPTRACE_OP_START, function))
+    if (function == CPTRACE_NO_NUMBER || !put_event(lane, tick, PENDING_ACTIVATION + CPTRACE_OP_START, function))
         return CPTRACE_NO_NUMBER;
     const uint32_t activation = writer->activation_count++;
     put_operand(lane, activation);
-    push_activation(lane, lane->last_tick, function, activation);
+    push(lane, lane->last_tick, function, activation);
     lane->call_count++;
     return activation;
 }
@@ -332,21 +331,13 @@ void cptrace_lane_suspend(struct cptrace_lane_writer *lane, uint64_t tick)
     if (cptrace_lane_top_activation(lane) == CPTRACE_NO_NUMBER)
         return;
     const struct stack_entry call = lane->stack[lane->depth - 1];
-    if (!put_event(lane, tick, CPTRACE_OP_SUSPEND, call.function))
+    if (!put_event(lane, tick, PENDING_ACTIVATION + CPTRACE_OP_SUSPEND, call.function))
         return;
-    mark_activation(lane);
     lane->depth--;
     const struct suspended_call suspended = {call.activation, call.function, call.start_tick, lane->block_stamp,
                                              (uint32_t)lane->suspensions.count};
     if (!cptrace_suspension_add(&lane->suspensions) || !cptrace_suspended_add(&lane->writer->suspended, &suspended))
         cptrace_writer_no_memory(lane->writer);
-}
-
-static void put_resume(struct cptrace_lane_writer *lane, uint32_t suspension)
-{
-    const bool is_newest = suspension == cptrace_suspension_newest(&lane->suspensions);
-    put_operand(lane, is_newest ? 0 : lane->suspensions.count - suspension);
-    suspension_resume(&lane->suspensions, suspension);
 }
 
 bool cptrace_lane_resume(struct cptrace_lane_writer *lane, uint64_t tick, uint32_t activation)
@@ -358,25 +349,25 @@ bool cptrace_lane_resume(struct cptrace_lane_writer *lane, uint64_t tick, uint32
     if (UNLIKELY(lane->room == 0) && !make_room(lane, tick)) /* a new block knows no suspensions */
         return false;
     const bool is_known = call.block_stamp == lane->block_stamp;
-    put_event(lane, tick, is_known ? CPTRACE_OP_RESUME : CPTRACE_OP_REOPEN, call.function);
+    put_event(lane, tick, PENDING_ACTIVATION + (is_known ? CPTRACE_OP_RESUME : CPTRACE_OP_REOPEN), call.function);
     if (call.start_tick == START_TICK_UNKNOWN)
         call.start_tick = lane->last_tick;
     /* Another lane's clock may be ahead by a few ticks. */
     const uint64_t start_tick = call.start_tick < lane->last_tick ? call.start_tick : lane->last_tick;
     if (is_known) {
-        put_resume(lane, call.suspension);
+        put_operand(lane, suspension_resume_operand(&lane->suspensions, call.suspension));
     } else {
         put_operand(lane, activation);
         put_operand(lane, start_tick);
     }
-    push_activation(lane, start_tick, call.function, activation);
+    push(lane, start_tick, call.function, activation);
     return true;
 }
 
 void cptrace_lane_throw(struct cptrace_lane_writer *lane, uint64_t tick)
 {
     if (lane->depth)
-        put_event(lane, tick, CPTRACE_OP_THROW, PENDING_NO_FUNCTION);
+        put_other(lane, tick, CPTRACE_OP_THROW);
 }
 
 uint8_t *cptrace_lane_begin_annotation(struct cptrace_lane_writer *lane, uint64_t tick, enum cptrace_annotation_kind kind,
@@ -385,7 +376,7 @@ uint8_t *cptrace_lane_begin_annotation(struct cptrace_lane_writer *lane, uint64_
     if (lane->granted && lane->annotation.length + payload_bytes > BLOCK_ANNOTATION_BYTES)
         if (!cptrace_lane_write_block(lane))
             return NULL;
-    if (!put_event(lane, tick, kind, PENDING_NO_FUNCTION))
+    if (!put_other(lane, tick, kind))
         return NULL;
     if (!cptrace_buffer_reserve(&lane->annotation, VARINT_MAX_BYTES + payload_bytes)) {
         cptrace_writer_no_memory(lane->writer);

@@ -2,19 +2,23 @@
 #ifndef CPTRACE_PENDING_EVENT_H
 #define CPTRACE_PENDING_EVENT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "cptrace/cptrace.h"
 
-/*   | function, 32 bits | activation, 1 bit | code, 4 bits | ticks since the event before, 27 bits |
+/*   | function, 32 bits | activation, 1 bit | code, 3 bits | ticks since the event before, 28 bits |
  *
- * The code is the op of SPEC.md 4.3, but 5 for a start and 7 for a call. The function is that of the call that is pushed or popped, the bit
- * tells whether it is an activation. */
-#define PENDING_TICKS_LONG ((UINT32_C(1) << 27) - 1) /* their number is the next operand */
-#define PENDING_CODE_SHIFT 27
-#define PENDING_ACTIVATION (UINT64_C(1) << 31)
+ * The code is the op of SPEC.md 4.3 where it is below 6; 7 is a call. The function is that of the call that is pushed or popped, the bit
+ * tells whether it is an activation. Throws and annotations, which leave the stack as it is, have code 6 and their op in place of the
+ * function. */
+#define PENDING_TICKS_LONG ((UINT32_C(1) << 28) - 1) /* their number is the next operand */
+#define PENDING_CODE_SHIFT 28
+#define PENDING_CODES 8u
+#define PENDING_ACTIVATION 8u /* + code */
+#define PENDING_CODE_OTHER 6u
 #define PENDING_CODE_CALL 7u
-#define PENDING_NO_FUNCTION UINT32_MAX /* of throws and annotations, which leave the stack as it is */
+#define PENDING_NO_FUNCTION UINT32_C(0xFFFFFFF0) /* + op */
 
 static inline uint64_t pending_event(uint64_t ticks, uint32_t code, uint32_t function)
 {
@@ -22,12 +26,14 @@ static inline uint64_t pending_event(uint64_t ticks, uint32_t code, uint32_t fun
 }
 
 static inline uint32_t pending_ticks(uint64_t event) { return (uint32_t)event & PENDING_TICKS_LONG; }
-static inline uint32_t pending_code(uint64_t event) { return (uint32_t)event >> PENDING_CODE_SHIFT & 15; }
+static inline uint32_t pending_code(uint64_t event) { return (uint32_t)event >> PENDING_CODE_SHIFT & (PENDING_CODES - 1); }
 /* Function × 2, + 1 for an activation. */
 static inline uint64_t pending_callee(uint64_t event) { return event >> 31; }
+static inline uint32_t pending_other_op(uint64_t event) { return (uint32_t)(event >> 32) - PENDING_NO_FUNCTION; }
 
 static inline uint32_t is_pop(uint32_t code) { return code <= CPTRACE_OP_SUSPEND; }
-/* Calls and starts. */
-static inline uint32_t names_callee(uint32_t code) { return (1u << PENDING_CODE_CALL | 1u << CPTRACE_OP_START) >> code & 1; }
+/* On disk, in place of an op. */
+static inline bool names_callee(uint32_t code) { return code == PENDING_CODE_CALL || code == CPTRACE_OP_START; }
+static inline bool has_operands(uint32_t code) { return code >= CPTRACE_OP_RESUME && code <= CPTRACE_OP_START; }
 
 #endif

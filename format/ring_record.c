@@ -3,9 +3,7 @@
 #include <string.h>
 
 #include "bytes.h"
-#include "pending_event.h"
 #include "transcoder.h"
-#include "writer_state.h"
 
 #define COUNTER_VALUE_BYTES 8
 
@@ -270,72 +268,6 @@ static inline enum cptrace_status take_record(struct cptrace_transcoder *transco
     return take_event(transcoder, lane, op, slot.tick, function, at) ? CPTRACE_OK : CPTRACE_NO_MEMORY;
 }
 
-static uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }
-
-static bool is_plain(struct cptrace_ring_slot slot)
-{
-    const uint32_t op = slot.word & 0xff;
-    return op == CPTRACE_RING_CALL || op == CPTRACE_RING_RETURN;
-}
-
-/* How many plain calls and returns may follow each other without a look at what they need. */
-static uint64_t plain_room(const struct lane_stack *lane)
-{
-    if (lane->sieve || lane->ending_count)
-        return 0;
-    return least(lane->writer->room, lane->capacity - lane->depth);
-}
-
-/* Nearly all events are plain calls, and returns in order: the same as take_record, cptrace_lane_stack_call or _end, and cptrace_lane_call
- * or _return, for as many of them as follow each other from slot number `at` on. Returns the number behind the last one taken. */
-static uint64_t take_plain(const struct cptrace_transcoder *transcoder, struct lane_stack *lane, const struct cptrace_ring_slot *slots,
-                           uint64_t mask, uint64_t at, uint64_t end, uint64_t last_tick)
-{
-    const uint64_t before_wrap = mask + 1 - (at & mask);
-    end = least(end, at + least(before_wrap, plain_room(lane)));
-    if (at == end)
-        return at;
-    struct cptrace_lane_writer *const writer = lane->writer;
-    const uint32_t *const functions = transcoder->function_numbers;
-    const uint64_t function_capacity = transcoder->function_capacity;
-    struct open_call *call = lane->calls + lane->depth;
-    struct stack_entry *entry = writer->stack + writer->depth;
-    const struct open_call *const first_call = lane->calls;
-    const struct stack_entry *const first_entry = writer->stack;
-    uint64_t tick = writer->last_tick, call_count = 0;
-    uint64_t *event = writer->event_at;
-    const struct cptrace_ring_slot *next = slots + (at & mask), *const next_end = next + (end - at);
-    for (; next < next_end; next++) {
-        const struct cptrace_ring_slot slot = *next;
-        const uint64_t number = slot.word >> 8, delta = slot.tick > tick ? slot.tick - tick : 0;
-        if (slot.tick > last_tick || number >= function_capacity || delta >= PENDING_TICKS_LONG)
-            break;
-        const uint32_t function = functions[number] - 1; /* CPTRACE_NO_NUMBER: nothing defined it */
-        if ((slot.word & 0xff) == CPTRACE_RING_CALL && function != CPTRACE_NO_NUMBER) {
-            *call++ = (struct open_call){.function = function, .kind = OPEN_CALL};
-            *entry++ = (struct stack_entry){tick + delta, function, CPTRACE_NO_NUMBER};
-            *event++ = pending_event(delta, PENDING_CODE_CALL, function);
-            call_count++;
-        } else if ((slot.word & 0xff) == CPTRACE_RING_RETURN && call > first_call && call[-1].function == function &&
-                   call[-1].kind == OPEN_CALL && entry > first_entry && entry[-1].function == function &&
-                   entry[-1].activation == CPTRACE_NO_NUMBER) {
-            call--;
-            entry--;
-            *event++ = pending_event(delta, CPTRACE_OP_RETURN, function);
-        } else {
-            break;
-        }
-        tick += delta;
-    }
-    lane->depth = (size_t)(call - lane->calls);
-    writer->depth = (uint32_t)(entry - writer->stack);
-    writer->room -= (uint32_t)(event - writer->event_at);
-    writer->event_at = event;
-    writer->last_tick = tick;
-    writer->call_count += call_count;
-    return end - (uint64_t)(next_end - next);
-}
-
 enum cptrace_status cptrace_transcoder_read(struct cptrace_transcoder *transcoder, struct ring_reading *reading, uint64_t end,
                                             uint64_t last_tick)
 {
@@ -343,12 +275,10 @@ enum cptrace_status cptrace_transcoder_read(struct cptrace_transcoder *transcode
     enum cptrace_status status = CPTRACE_OK;
     uint64_t at = reading->at;
     while (at < end && status == CPTRACE_OK && reading->slots[at & reading->mask].tick <= last_tick) {
-        if (is_plain(reading->slots[at & reading->mask])) {
-            const uint64_t plain_end = take_plain(transcoder, lane, reading->slots, reading->mask, at, end, last_tick);
-            if (plain_end != at) {
-                at = plain_end;
-                continue;
-            }
+        const uint64_t common_end = cptrace_ring_take_common(transcoder, reading, at, end, last_tick);
+        if (common_end != at) {
+            at = common_end;
+            continue;
         }
         uint64_t slot_count;
         status = take_record(transcoder, lane, reading->slots, reading->mask, at, reading->head - at, &slot_count);

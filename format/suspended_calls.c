@@ -2,19 +2,11 @@
 
 #include <stdlib.h>
 
-#include "cptrace/cptrace.h"
-
 #define FIRST_SLOT_COUNT 64
-
-/* Fibonacci hashing: neighbouring activation numbers spread. */
-static size_t home_slot(const struct suspended_calls *calls, uint32_t activation)
-{
-    return (activation * UINT32_C(2654435769)) & (calls->slot_count - 1);
-}
 
 static void insert(struct suspended_calls *calls, const struct suspended_call *call)
 {
-    size_t i = home_slot(calls, call->activation);
+    size_t i = cptrace_suspended_home(calls, call->activation);
     while (calls->slots[i].activation != CPTRACE_NO_NUMBER)
         i = (i + 1) & (calls->slot_count - 1);
     calls->slots[i] = *call;
@@ -52,7 +44,7 @@ static void remove_slot(struct suspended_calls *calls, size_t hole)
 {
     const size_t mask = calls->slot_count - 1;
     for (size_t i = (hole + 1) & mask; calls->slots[i].activation != CPTRACE_NO_NUMBER; i = (i + 1) & mask) {
-        const size_t home = home_slot(calls, calls->slots[i].activation);
+        const size_t home = cptrace_suspended_home(calls, calls->slots[i].activation);
         if (((i - home) & mask) >= ((i - hole) & mask)) {
             calls->slots[hole] = calls->slots[i];
             hole = i;
@@ -67,7 +59,7 @@ bool cptrace_suspended_take(struct suspended_calls *calls, uint32_t activation, 
     if (calls->count == 0 || activation == CPTRACE_NO_NUMBER)
         return false;
     const size_t mask = calls->slot_count - 1;
-    for (size_t i = home_slot(calls, activation); calls->slots[i].activation != CPTRACE_NO_NUMBER; i = (i + 1) & mask) {
+    for (size_t i = cptrace_suspended_home(calls, activation); calls->slots[i].activation != CPTRACE_NO_NUMBER; i = (i + 1) & mask) {
         if (calls->slots[i].activation == activation) {
             *call = calls->slots[i];
             remove_slot(calls, i);

@@ -36,6 +36,11 @@ static inline uint64_t ring_reading_tick(const struct ring_reading *reading) { r
 enum cptrace_status cptrace_transcoder_read(struct cptrace_transcoder *transcoder, struct ring_reading *reading, uint64_t end,
                                             uint64_t last_tick);
 
+/* Takes records from slot number `at` on, up to the first that is not one of the common ones, in the state that they come in nearly always;
+ * returns the number behind them. */
+uint64_t cptrace_ring_take_common(struct cptrace_transcoder *transcoder, const struct ring_reading *reading, uint64_t at, uint64_t end,
+                                  uint64_t last_tick);
+
 /* false: no memory. */
 bool cptrace_transcoder_begin_sieving(struct cptrace_transcoder *transcoder);
 

@@ -1,4 +1,5 @@
-/* What the format costs: encode + compress, verify, decode, and bytes per event, on a synthetic program.
+/* What the format costs: encode + compress, verify, decode, and bytes per event, on a synthetic program; or, given a trace, what the drain
+ * of its events costs.
  *
  * The program is a fixed set of functions that call each other the same way again and again, as programs do; the clock is a noisy one
  * with ticks of 4 ns. Ratios are against zstd level 1 on two varint columns, ops and deltas, in one piece, and against fixed 16-byte
@@ -12,6 +13,7 @@
 
 #include "cptrace/ring.h"
 #include "memory_file.h"
+#include "trace_replay.h"
 
 #define FUNCTIONS 400
 #define RING_SLOTS (1u << 16)
@@ -228,7 +230,10 @@ static double best(double a, double b) { return a < b ? a : b; }
 
 int main(int argc, char **argv)
 {
-    const uint32_t event_count = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 4000000;
+    char *number_end = NULL;
+    const uint32_t event_count = argc > 1 ? (uint32_t)strtoul(argv[1], &number_end, 10) : 4000000;
+    if (number_end && *number_end)
+        return replay_trace(argv[1], argc > 2 ? strtoul(argv[2], NULL, 10) : 9, argc > 3 ? argv[3] : NULL);
     struct program program;
     make_program(&program, event_count);
     double write_s = 1e9, ring_s = 1e9, scan_s = 1e9, decode_s = 1e9, plain_s = 1e9, encode_s = 1e9;
