@@ -90,7 +90,7 @@ KILLER = """
 
     OPTIONS = {threads: {"threads": True}, filtered: {"max_depth": 2, "min_call": 1e-3}}
 
-    def child(work, folder, seconds):
+    def child(work, folder, seconds):  # from one kill to the next; it does not get to its end
         os.makedirs(folder)
         counts[15] = 1
         until = time.monotonic() + seconds
@@ -101,16 +101,20 @@ KILLER = """
                 work(0, until)
         os._exit(0)
 
-    def kill_one(work, n, seconds):
+    def kill_one(work, n, calls):
         for i in range(16):
             counts[i] = 0
         folder = f"{work.__name__}-{n}"
         pid = os.fork()
         if pid == 0:
-            child(work, folder, seconds * 2 + 0.05)
+            child(work, folder, 60)
         while not counts[15]:
-            pass
-        time.sleep(seconds)
+            time.sleep(0.0001)
+        if calls is None:
+            time.sleep(random.uniform(0, 0.002))
+        else:
+            while sum(counts[:4]) < calls:
+                time.sleep(0.00005)
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         print(json.dumps({"folder": folder, "counts": list(counts[:4])}), flush=True)
@@ -118,8 +122,8 @@ KILLER = """
     works = {work.__name__: work for work in (plain, deep, generators, definitions, threads, filtered, many_runs)}
     random.seed(int(sys.argv[2]))
     for n in range(int(sys.argv[3])):
-        # Mostly in the first milliseconds, where the phases follow each other; now and then later, when blocks are being appended.
-        kill_one(works[sys.argv[1]], n, random.uniform(0, 0.002) if n % 3 == 0 else random.uniform(0, 0.02))
+        # In the first milliseconds, where the phases follow each other; mostly later, when rings grow and blocks are being appended.
+        kill_one(works[sys.argv[1]], n, None if n % 3 == 0 else int(random.expovariate(1 / 20_000 if sys.argv[1] in ("plain", "threads") else 1 / 4_000)))
     """
 
 
