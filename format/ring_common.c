@@ -164,7 +164,7 @@ uint64_t cptrace_ring_take_common(struct cptrace_transcoder *transcoder, const s
     writer->room -= (uint32_t)taken;
     writer->event_at = event;
     writer->last_tick = tick;
-    lane->depth = depth;
+    lane->depth = (size_t)depth;
     writer->depth = (uint32_t)depth;
     return at + count - (uint64_t)(next_end - next);
 }

@@ -45,7 +45,7 @@ static bool same_function(const struct cptrace_function *a, const struct cptrace
 /* The slot of the function, or the free one where it belongs. */
 static uint32_t *find_slot(const struct function_pool *pool, const struct cptrace_function *function, uint64_t hash)
 {
-    size_t at = hash & (pool->slot_count - 1);
+    size_t at = (size_t)hash & (pool->slot_count - 1);
     for (; pool->slots[at]; at = (at + 1) & (pool->slot_count - 1)) {
         const struct pooled_function *const there = &pool->functions[pool->slots[at] - 1];
         if (there->hash == hash && same_function(&there->function, function))

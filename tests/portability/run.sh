@@ -59,15 +59,14 @@ fetch_libraries() { # fetch_libraries MACHINE
 compile() { # compile MACHINE: its programs, in bin/; each is linked statically, so that the emulator needs nothing else
   local root=$BUILD/$1 objects=$BUILD/$1/objects source list
   machine "$1"
-  list=$(ls format/*.c converter/replay/*.c converter/cli/*.c converter/page/*.c converter/platform/platform_posix.c | grep -v win32)
-  list+=" converter/cptrace/main.c $(ls converter/cptrace/cmd_*.c) converter/cptrace/json_writer.c converter/cp2html/cp2html.c"
-  list+=" converter/cp2html/output_file.c tests/cli/cli_traces.c tests/browser/make_traces.c tests/portability/ring_trace.c $VIEWER"
+  list=$(ls format/*.c converter/{replay,rewrite,cli,page,cptrace,cp2html}/*.c converter/platform/platform_posix.c | grep -v win32)
+  list+=" tests/cli/cli_traces.c tests/browser/make_traces.c tests/portability/ring_trace.c $VIEWER"
   rm -rf "$objects" "$root/bin"
   mkdir -p "$objects" "$root/bin" "$root/programs"
   for source in $list; do printf '%s %s\n' "$source" "$objects/$(tr '/.' '__' <<<"${source#"$PWD"/}").o"; done |
     xargs -P 2 -L 1 sh -c "exec $COMPILER -std=gnu11 -O1 -D_FILE_OFFSET_BITS=64 -DCALLPROFILER_VERSION='\"$VERSION\"' $WARNINGS \
       -Iformat/include -Iformat -Iconverter -isystem $root/libraries/usr/include -c \$0 -o \$1" || return
-  link_program "$1" cptrace converter_cptrace_ converter_replay_ converter_cli_ converter_platform_ format_ &&
+  link_program "$1" cptrace converter_cptrace_ converter_rewrite_ converter_replay_ converter_cli_ converter_platform_ format_ &&
     link_program "$1" cp2html converter_cp2html_ converter_page_ build_dev_ converter_replay_ converter_cli_ converter_platform_ format_ &&
     link_program "$1" cli_traces tests_cli_ format_ &&
     link_program "$1" make_traces tests_browser_ format_ &&
