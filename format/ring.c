@@ -55,6 +55,7 @@ struct cptrace_transcoder *cptrace_transcoder_create(struct cptrace_writer *writ
     if (!transcoder)
         return NULL;
     transcoder->run.writer = writer;
+    transcoder->function_number_max = UINT32_MAX / 8;
     if (options)
         transcoder->options = *options;
     transcoder->sieving = transcoder->options.max_depth || transcoder->options.min_call_ticks;

@@ -55,7 +55,7 @@ static enum cptrace_status define_function(struct cptrace_transcoder *transcoder
         return CPTRACE_CORRUPT;
     memcpy(&fixed, bytes, sizeof fixed);
     const size_t strings = (size_t)fixed.qualified_name_bytes + fixed.module_bytes + fixed.library_bytes + fixed.path_bytes;
-    if (length != sizeof fixed + strings || fixed.number > UINT32_MAX / 8)
+    if (length != sizeof fixed + strings || fixed.number > transcoder->function_number_max)
         return CPTRACE_CORRUPT;
     if (fixed.number < transcoder->function_capacity && transcoder->function_numbers[fixed.number])
         return CPTRACE_OK; /* each lane's ring carries its own definitions */

@@ -11,6 +11,7 @@ struct cptrace_transcoder {
     bool sieving;               /* lanes have sieves */
     uint32_t *function_numbers; /* by process-wide number: the file's (or with FUNCTION_LEFT_OUT) + 1; 0: undefined */
     size_t function_capacity;
+    uint32_t function_number_max; /* process-wide; the table goes by them */
     struct lane_stack *lanes;
     size_t lane_count;
     uint8_t *payload; /* of the record at hand, where it cannot wrap; grows to the largest */

@@ -8,6 +8,7 @@
 #include "transcoder.h"
 
 #define CRC_BYTES 4
+#define FUNCTION_NUMBER_MAX (1u << 24) /* of a ring file, which may be hostile: a table of 64 MiB */
 #define LANE_FIXED_BYTES (4 + 8 + 4 + 1 + 8)
 #define CALL_BYTES (4 + 1 + 1 + 8)
 #define SIEVE_FIXED_BYTES (8 + 8 + 8 + 8 + 8)
@@ -334,7 +335,9 @@ struct cptrace_transcoder *cptrace_transcoder_restore(const struct writer_base *
     if (!*writer)
         return NULL;
     struct cptrace_transcoder *const transcoder = cptrace_transcoder_create(*writer, &base->options);
-    if (!transcoder)
+    if (transcoder)
+        transcoder->function_number_max = FUNCTION_NUMBER_MAX;
+    else
         cptrace_error_no_memory(error, 0);
     if (transcoder && (!bytes || restore(transcoder, &from, error) == CPTRACE_OK))
         return transcoder;

@@ -8,6 +8,7 @@
 #include "bytes.h"
 #include "cptrace/recovery.h"
 #include "frame.h"
+#include "ring_bench.h"
 #include "ring_file_bench.h"
 
 /* Appends a block of this content, with what is right around it. */
@@ -104,4 +105,26 @@ Test(fuzz_regressions, a_padding_that_ends_the_file)
         cr_expect_eq(reading.final_status, CPTRACE_TRUNCATED);
         memory_file_free(&file);
     }
+}
+
+/* A function with a huge number took a table of gigabytes. */
+Test(fuzz_regressions, a_ring_that_defines_a_function_of_a_huge_number)
+{
+    struct ring_bench bench;
+    struct left_files files;
+    open_bench(&bench, NULL, RING_CAPACITY);
+    cr_assert_eq(cptrace_writer_flush(bench.writer, NULL), CPTRACE_OK);
+    put_definition(&bench, (1u << 24) + 1, "f");
+    make_folder(&files);
+    leave_run(&files, &(struct left_run){.trace = &bench.file,
+                                         .written_bytes = bench.file.length,
+                                         .begun_bytes = bench.file.length,
+                                         .rings = &bench.ring,
+                                         .ring_count = 1});
+    struct cptrace_recovery *recovery;
+    cr_assert_eq(cptrace_recovery_open(files.part_path, &recovery, NULL), CPTRACE_OK);
+    cr_expect_str_eq(cptrace_recovery_trouble(recovery), "a ring holds a slot that makes no sense: what comes after it is lost");
+    cptrace_recovery_close(recovery);
+    remove_folder(&files);
+    close_bench(&bench);
 }
