@@ -9,6 +9,7 @@
 #include "drainer.h"
 #include "lost.h"
 #include "ring_files.h"
+#include "run_error.h"
 #include "thread.h"
 
 /* A run begins with a small ring (REC_FIRST_RING_SLOTS), which is all that most runs need; the first lanes that fill theirs get a large
@@ -20,57 +21,6 @@ enum {
 };
 
 static atomic_uint_fast64_t last_serial;
-
-/* ---- errors ---- */
-
-/* A path, or as much of its end as leaves room for what went wrong with it. */
-static const char *shown(const char *path)
-{
-    enum { SHOWN_BYTES = 400 };
-    const size_t length = strlen(path);
-    return length > SHOWN_BYTES ? path + length - SHOWN_BYTES : path;
-}
-
-void rec_run_fail(struct rec_run *run, const char *what, const char *why)
-{
-    if (!atomic_load(&run->has_failed))
-        snprintf(run->error, sizeof run->error, "%s: %s", shown(what), why);
-    atomic_store(&run->has_failed, true);
-}
-
-static void add_to_error(struct rec_run *run, const char *more)
-{
-    const size_t length = strlen(run->error);
-    snprintf(run->error + length, sizeof run->error - length, "; %s", more);
-}
-
-/* A part that was removed has nothing of what was written. */
-static uint64_t gone_call_count(const struct rec_run *run)
-{
-    const int part_file = run->files.part_file;
-    return run->writer && part_file >= 0 && !rec_file_has_name(part_file) ? cptrace_writer_saved_call_count(run->writer) : 0;
-}
-
-static void tell_missing_count(struct rec_run *run, uint64_t call_count)
-{
-    char missing[100];
-    snprintf(missing, sizeof missing, "%llu calls are missing%s", (unsigned long long)call_count,
-             run->misses_threads ? ", and those of threads that began later" : "");
-    add_to_error(run, missing);
-    if (run->trouble)
-        add_to_error(run, run->trouble);
-}
-
-/* What the rings still have is not missing: it is found by whoever reads the part. */
-static void tell_what_is_missing(struct rec_run *run)
-{
-    const uint64_t gone_count = gone_call_count(run);
-    const struct rec_lost_calls lost = rec_lost_calls(run);
-    const bool rings_count = gone_count == 0 && rec_ring_file_is_recoverable(run->ring_file);
-    tell_missing_count(run, rings_count ? lost.overwritten : lost.overwritten + lost.in_rings_alone + gone_count);
-    if (rings_count)
-        add_to_error(run, "`cptrace recover` makes a trace of what is there");
-}
 
 /* ---- the file: in memory first, on disk from the first drain or the end ---- */
 
@@ -301,7 +251,7 @@ static void fail_to_make_lane(struct rec_run *run, const char *why)
         return;
     }
     snprintf(run->no_lane_error, sizeof run->no_lane_error, "threads that began later were not recorded: %s: %s",
-             shown(run->ring_file->path), why);
+             rec_run_shown(run->ring_file->path), why);
     run->takes_no_lane = true;
     run->trouble = run->no_lane_error;
 }
@@ -418,7 +368,7 @@ static bool take_ring_file(struct rec_run *run, const struct rec_run_options *op
     if (status == 0)
         status = rec_ring_file_take(options->folder, &run->ring_file, &path);
     if (status)
-        snprintf(error, REC_RUN_ERROR_MAX, "%s: %s", shown(path ? path : options->folder), strerror(status));
+        snprintf(error, REC_RUN_ERROR_MAX, "%s: %s", rec_run_shown(path ? path : options->folder), strerror(status));
     else
         rec_ring_file_prepare(run->ring_file, run->file_id, run->files.final_path);
     free(path);
@@ -436,7 +386,7 @@ static bool fill(struct rec_run *run, const struct rec_run_options *options, cha
         return false;
     struct cptrace_error writer_error = {0};
     if (!create_writer(run, options, &writer_error)) {
-        snprintf(error, REC_RUN_ERROR_MAX, "%s: %s", shown(run->files.part_path),
+        snprintf(error, REC_RUN_ERROR_MAX, "%s: %s", rec_run_shown(run->files.part_path),
                  writer_error.message[0] ? writer_error.message : "no memory");
         return false;
     }
@@ -530,28 +480,6 @@ static void finish_writing(struct rec_run *run, const char *outcome, const struc
     free(pairs);
 }
 
-/* The file has all that was recorded, but not its name. */
-static void tell_where_it_is(struct rec_run *run, const char *path)
-{
-    char where[REC_RUN_ERROR_MAX];
-    snprintf(where, sizeof where, "all of it is in %s%s", rec_file_exists(path) ? "" : "what was ",
-             shown(path)); /* moved, with its folder */
-    add_to_error(run, where);
-    run->is_whole = true;
-}
-
-/* A trace that did not come to its place is still in its part, or in the spool; unless somebody removed that. */
-static void tell_of_unpublished(struct rec_run *run, int status, bool is_in_part, bool is_in_spool, bool is_closed)
-{
-    rec_run_fail(run, run->files.final_path, strerror(status));
-    if (!is_closed)
-        add_to_error(run, "some of it may be missing");
-    else if (is_in_part || is_in_spool)
-        tell_where_it_is(run, is_in_part ? run->files.part_path : run->ring_file->path);
-    else
-        tell_missing_count(run, cptrace_writer_call_count(run->writer));
-}
-
 static void publish(struct rec_run *run)
 {
     int status = run->files.part_file < 0 ? create_part(run) : 0;
@@ -561,7 +489,7 @@ static void publish(struct rec_run *run)
     if (status == 0)
         status = closing ? closing : rec_trace_files_publish(&run->files);
     if (status)
-        tell_of_unpublished(run, status, is_in_part, is_in_spool, closing == 0);
+        rec_run_tell_unpublished(run, status, is_in_part, is_in_spool, closing == 0);
 }
 
 /* The large part of a run; nobody drains any more. */
@@ -580,7 +508,7 @@ int rec_run_save(struct rec_run *run, const char *outcome, const struct cptrace_
     rec_mutex_lock(run->mutex);
     finish_writing(run, outcome, pairs, pair_count);
     if (atomic_load(&run->has_failed))
-        tell_what_is_missing(run);
+        rec_run_tell_missing(run);
     atomic_store(&run->is_full, true); /* whoever still puts events goes round */
     rec_mutex_unlock(run->mutex);
     if (!atomic_load(&run->has_failed))
