@@ -244,7 +244,7 @@ class Trace:
     def read_event_columns(self, block, columns, deltas, callees, stack):
         """Yields (name, tick, function or None, activation or None, start tick or None), and (name, tick, fields) for annotations."""
         tick, cpu, after_pop = block["first"], (0, 0), False
-        suspensions = []  # in order; None once resumed
+        suspensions, latest = [], []  # in order, None once resumed; places of those that were not, and perhaps of others
         started, reopened, reopened_start = -1, 0, block["first"]
         for number in range(block["count"]):
             op, call, name = columns["op"].varint(), None, None
@@ -254,11 +254,14 @@ class Trace:
                 call, name = stack.pop(), ("return", "unwind", "suspend")[op]
                 if op == 2:
                     check(call[0][1], "suspend of a plain call")
+                    latest.append(len(suspensions))
                     suspensions.append(call)
             elif op == 3:
                 back = columns["resume"].varint()
-                check(back <= len(suspensions) and any(suspensions), "resume of nothing")
-                at = len(suspensions) - back if back else next(i for i in reversed(range(len(suspensions))) if suspensions[i])
+                while latest and not suspensions[latest[-1]]:
+                    latest.pop()
+                check(back <= len(suspensions) and latest, "resume of nothing")
+                at = len(suspensions) - back if back else latest[-1]
                 call, suspensions[at], name = suspensions[at], None, "resume"
                 check(call, "resume of a call that was resumed")
             elif op == 4:
