@@ -58,6 +58,7 @@ bool cptrace_may_be_leftover(const char *path)
     const char *const name = file_name(path);
     return is_ring_name(name) || is_part_name(name);
 }
+
 /* ---- finding the files ---- */
 
 static enum cptrace_status open_file(const char *path, struct cptrace_file **file, struct cptrace_error *error)
@@ -183,6 +184,19 @@ static enum cptrace_leftover kind_of(const struct cptrace_recovery *recovery)
     return CPTRACE_LEFTOVER_RUN;
 }
 
+/* The head was read before the file was locked: its process may have gone on in between, and died. */
+static enum cptrace_status look_whether_it_changed(const struct cptrace_recovery *recovery, struct cptrace_error *error)
+{
+    struct ring_image *const now = calloc(1, sizeof *now);
+    if (!now)
+        return cptrace_error_no_memory(error, 0);
+    enum cptrace_status status = cptrace_ring_image_read_head(recovery->ring, now, error);
+    if (status == CPTRACE_OK && memcmp(&now->head, &recovery->image.head, sizeof now->head) != 0)
+        status = cptrace_error_set(error, CPTRACE_IO_ERROR, 0, "ring file: its process ended while it was being read: try again");
+    free(now);
+    return status;
+}
+
 static enum cptrace_status measure_written(struct cptrace_recovery *recovery, struct cptrace_error *error)
 {
     if (leftover_is_spooled(recovery)) {
@@ -212,6 +226,11 @@ enum cptrace_status cptrace_leftover_find(struct cptrace_recovery *recovery, con
     if (status != CPTRACE_OK)
         return status;
     recovery->kind = kind_of(recovery);
+    if (recovery->ring && recovery->kind != CPTRACE_LEFTOVER_LIVE) {
+        const enum cptrace_status changed = look_whether_it_changed(recovery, error);
+        if (changed != CPTRACE_OK)
+            return changed;
+    }
     return measure_written(recovery, error);
 }
 
