@@ -18,30 +18,38 @@ static uint64_t smaller(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
 /* ---- room ---- */
 
-/* How far the head may rise before the next look: to a quarter of the ring from here, so that the drainer is woken in time. */
-static void set_limit(struct rec_lane *lane, uint64_t head, uint64_t tail)
+uint64_t rec_lane_used_slots(const struct rec_lane *lane)
 {
-    uint64_t capacity = lane->mask + 1;
-    lane->limit = smaller(tail + capacity, head + capacity / 4);
+    const uint64_t tail = atomic_load_explicit(&lane->ring->tail, memory_order_acquire);
+    return atomic_load_explicit(&lane->ring->head, memory_order_acquire) - tail;
+}
+
+bool rec_lane_is_half_full(const struct rec_lane *lane)
+{
+    return !lane->may_grow && rec_lane_used_slots(lane) >= lane->ring->capacity_slots / 2;
+}
+
+static uint64_t free_slots(const struct rec_lane *lane) { return lane->ring->capacity_slots - rec_lane_used_slots(lane); }
+
+/* How far the head may rise before the next look: to where the drainer is to be woken, and from there to where the ring is full. */
+static void set_limit(struct rec_lane *lane, uint64_t head)
+{
+    const uint64_t free = free_slots(lane), half = (lane->mask + 1) / 2;
+    lane->limit = head + (free > half ? free - half : free);
 }
 
 uint64_t rec_lane_make_room(struct rec_lane *lane, uint64_t slot_count)
 {
     if (rec_run_takes_no_more(lane->run))
         return rec_lost_go_round(lane);
-    uint64_t head = atomic_load_explicit(&lane->ring->head, memory_order_relaxed);
-    uint64_t tail = atomic_load_explicit(&lane->ring->tail, memory_order_acquire);
-    uint64_t capacity = lane->mask + 1;
-    if (head + slot_count - tail > capacity) {
-        rec_run_help(lane);
+    const uint64_t head = atomic_load_explicit(&lane->ring->head, memory_order_relaxed);
+    if (free_slots(lane) < slot_count) {
+        rec_run_help(lane, slot_count);
         if (rec_run_takes_no_more(lane->run))
             return rec_lost_go_round(lane);
-        head = atomic_load_explicit(&lane->ring->head, memory_order_relaxed);
-        tail = atomic_load_explicit(&lane->ring->tail, memory_order_acquire);
-        capacity = lane->mask + 1; /* helping may have given a larger ring */
-    } else if (!lane->may_grow && head - tail >= capacity / 2)
+    } else if (rec_lane_is_half_full(lane))
         rec_drainer_wake();
-    set_limit(lane, head, tail);
+    set_limit(lane, head);
     if (lane->limit < head + slot_count)
         lane->limit = head + slot_count;
     return head;

@@ -58,6 +58,11 @@ uint64_t rec_lane_make_room(struct rec_lane *lane, uint64_t slot_count);
 /* An event of a function that is new here, or not to be treated as usual. True: its arguments are wanted (rec_arguments_put). */
 bool rec_lane_put_unusual(struct rec_lane *lane, struct rec_function *function, uint64_t tick, enum cptrace_ring_op op, const void *frame);
 
+uint64_t rec_lane_used_slots(const struct rec_lane *lane);
+
+/* Time for the drainer. A first ring is not drained but made larger. */
+bool rec_lane_is_half_full(const struct rec_lane *lane);
+
 /* A record that carries bytes (DEFINE, MARK, …), cut at what a ring can take. */
 void rec_lane_put_bytes(struct rec_lane *lane, uint64_t tick, enum cptrace_ring_op op, const void *bytes, uint64_t length);
 
@@ -86,8 +91,25 @@ static inline uint64_t rec_lane_head(struct rec_lane *lane, uint64_t slot_count)
     return __builtin_expect(head + slot_count > lane->limit, 0) ? rec_lane_make_room(lane, slot_count) : head;
 }
 
+/* The drainer's core had these lines last, and has to give them back, which takes long when it is far away. As long as a store waits, no
+ * later one leaves the processor's queue, and the program stops when that is full: so each line is asked for ahead, when the head comes to
+ * another one. Measured: up to 25 ns an event on a machine whose two cores share no cache; on one where they do nothing, and no cost. */
+static inline void rec_lane_prefetch(const struct rec_lane *lane, uint64_t head)
+{
+    enum { LINE_SLOTS = 64 / sizeof(struct cptrace_ring_slot), AHEAD_SLOTS = 8 * LINE_SLOTS };
+    if (head % LINE_SLOTS != 0)
+        return;
+    const struct cptrace_ring_slot *slot = &lane->slots[(head + AHEAD_SLOTS) & lane->mask];
+#if defined(__x86_64__) && defined(__GNUC__)
+    __asm__ volatile("prefetchw %0" : : "m"(*slot)); /* what the builtin gives only with -mprfchw; a no-op where it is not known */
+#elif defined(__GNUC__)
+    __builtin_prefetch(slot, 1);
+#endif
+}
+
 static inline void rec_lane_store(struct rec_lane *lane, uint64_t head, uint64_t tick, uint64_t word)
 {
+    rec_lane_prefetch(lane, head);
     lane->slots[head & lane->mask] = (struct cptrace_ring_slot){tick, word};
 }
 

@@ -12,8 +12,12 @@
 
 #define IDLE_MAX 16 /* runs at once on a busy server; the rest come and go */
 
+/* What they may keep of large rings, all together: the first time that a run goes through one costs some milliseconds of page faults. */
+#define IDLE_BYTES_MAX (4u << 20)
+
 static struct rec_ring_file *idle;
 static unsigned idle_count;
+static uint64_t idle_bytes;
 static _Atomic uint32_t last_number; /* in the names of this process's files */
 
 static uint64_t region_bytes(uint64_t slot_count) { return CPTRACE_RING_HEADER_BYTES + slot_count * sizeof(struct cptrace_ring_slot); }
@@ -113,28 +117,35 @@ void rec_ring_file_release_region(struct rec_ring_file *file, struct rec_region 
     file->spare = region;
 }
 
-/* Unmaps the regions beyond the first; all are spare by now. */
-static void unmap_regions(struct rec_ring_file *file)
+static bool is_last(const struct rec_ring_file *file, const struct rec_region *region)
+{
+    return region->offset + region->bytes == file->bytes;
+}
+
+/* Unmaps the regions that end beyond kept_bytes of the file, but for the first. All are spare by now. */
+static void unmap_regions(struct rec_ring_file *file, uint64_t kept_bytes)
 {
     release_checkpoints(file);
-    while (file->spare) {
-        struct rec_region *region = file->spare;
-        file->spare = region->next;
-        if (region == file->first)
+    for (struct rec_region **link = &file->spare; *link && file->bytes > kept_bytes;) {
+        struct rec_region *region = *link;
+        if (region == file->first || !is_last(file, region)) {
+            link = &region->next;
             continue;
+        }
+        *link = region->next;
+        file->bytes = region->offset;
         rec_unmap(region->ring, region->bytes);
         free(region);
+        link = &file->spare;
     }
 }
 
-static void trim(struct rec_ring_file *file)
+static void trim(struct rec_ring_file *file, uint64_t kept_bytes)
 {
-    unmap_regions(file);
-    file->first->next = NULL;
-    file->spare = file->first;
-    const uint64_t kept_bytes = CPTRACE_RING_FILE_HEAD_BYTES + file->first->bytes;
-    if (file->bytes > kept_bytes && rec_file_resize(file->file, kept_bytes) == 0)
-        file->bytes = kept_bytes;
+    const uint64_t bytes = file->bytes;
+    unmap_regions(file, kept_bytes);
+    if (file->bytes < bytes)
+        rec_file_resize(file->file, file->bytes); /* if not, what is beyond is overwritten when it is wanted again */
 }
 
 /* ---- files ---- */
@@ -275,6 +286,7 @@ static struct rec_ring_file *take_idle(const char *folder)
     if (file) {
         *link = file->next;
         idle_count--;
+        idle_bytes -= file->bytes;
     }
     rec_unlock();
     return file;
@@ -317,13 +329,17 @@ void rec_ring_file_begin(struct rec_ring_file *file, uint64_t begun_bytes, const
 void rec_ring_file_give_back(struct rec_ring_file *file)
 {
     atomic_store(&file->head->state, CPTRACE_RING_FILE_IDLE);
-    trim(file);
+    rec_lock();
+    const uint64_t room_bytes = idle_bytes < IDLE_BYTES_MAX ? IDLE_BYTES_MAX - idle_bytes : 0;
+    rec_unlock();
+    trim(file, room_bytes);
     rec_lock();
     const bool is_kept = idle_count < IDLE_MAX;
     if (is_kept) {
         file->next = idle;
         idle = file;
         idle_count++;
+        idle_bytes += file->bytes;
     }
     rec_unlock();
     if (!is_kept)
@@ -338,7 +354,7 @@ void rec_ring_file_retire(struct rec_ring_file *file)
 
 void rec_ring_file_abandon(struct rec_ring_file *file)
 {
-    unmap_regions(file);
+    unmap_regions(file, 0);
     free_file(file);
 }
 
@@ -348,6 +364,7 @@ void rec_ring_files_remove_idle(void)
     struct rec_ring_file *all = idle;
     idle = NULL;
     idle_count = 0;
+    idle_bytes = 0;
     rec_unlock();
     while (all) {
         struct rec_ring_file *file = all;
@@ -369,6 +386,7 @@ void rec_ring_files_forget_after_fork(void)
         rec_ring_file_forget_after_fork(file);
     idle = NULL;
     idle_count = 0;
+    idle_bytes = 0;
 }
 
 bool rec_ring_file_spool(struct rec_ring_file *file, const void *bytes, uint64_t length)

@@ -58,11 +58,6 @@ static int append(void *context, const void *bytes, size_t length)
 
 /* ---- draining ---- */
 
-static uint64_t used_slots(const struct rec_lane *lane)
-{
-    return atomic_load_explicit(&lane->ring->head, memory_order_acquire) - atomic_load_explicit(&lane->ring->tail, memory_order_relaxed);
-}
-
 static bool make_drain_lists(struct rec_run *run)
 {
     if (run->drained_capacity >= run->lane_count)
@@ -121,7 +116,7 @@ static void drain(struct rec_run *run, struct cptrace_calibration now, bool is_l
     struct cptrace_error error = {0};
     enum cptrace_status status = make_drain_lists(run) ? CPTRACE_OK : CPTRACE_NO_MEMORY;
     for (struct rec_lane *lane = run->lanes; lane && status == CPTRACE_OK; lane = lane->next_of_run)
-        if (used_slots(lane) > 0)
+        if (rec_lane_used_slots(lane) > 0)
             run->drained_rings[count++] = lane->ring;
     if (status == CPTRACE_OK && count > 0) {
         look_for_jump(run, now);
@@ -142,13 +137,11 @@ static void drain(struct rec_run *run, struct cptrace_calibration now, bool is_l
     }
 }
 
-static bool is_half_full(const struct rec_lane *lane) { return !lane->may_grow && used_slots(lane) >= lane->ring->capacity_slots / 2; }
-
 void rec_run_drain_when_full(struct rec_run *run)
 {
     rec_mutex_lock(run->mutex);
     struct rec_lane *lane = run->lanes;
-    while (lane && !is_half_full(lane))
+    while (lane && !rec_lane_is_half_full(lane))
         lane = lane->next_of_run;
     if (lane)
         drain(run, rec_clock_calibrate(), false);
@@ -193,11 +186,13 @@ static bool enlarge_ring(struct rec_run *run, struct rec_lane *lane)
     return true;
 }
 
-void rec_run_help(struct rec_lane *lane)
+void rec_run_help(struct rec_lane *lane, uint64_t slot_count)
 {
     struct rec_run *run = lane->run;
     rec_mutex_lock(run->mutex);
-    if (!lane->may_grow || !enlarge_ring(run, lane)) {
+    const bool has_room = (lane->may_grow && enlarge_ring(run, lane)) || /* or the drainer has just made some */
+                          rec_lane_used_slots(lane) + slot_count <= lane->ring->capacity_slots;
+    if (!has_room) {
         run->helped_count++;
         drain(run, rec_clock_calibrate(), false);
     }
@@ -233,7 +228,7 @@ static void collect_finished_lanes(struct rec_run *run)
             link = &lane->next_of_run;
             continue;
         }
-        if (used_slots(lane) > 0) { /* it is not drained yet, or the run takes no more: what it has must stay */
+        if (rec_lane_used_slots(lane) > 0) { /* it is not drained yet, or the run takes no more: what it has must stay */
             link = &lane->next_of_run;
             continue;
         }

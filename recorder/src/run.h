@@ -106,8 +106,8 @@ void rec_run_free_lane(struct rec_lane *lane); /* one that was left to its threa
 /* This thread's lane in the run, made when it is new; NULL when the run has failed, or there is no room for a ring. */
 struct rec_lane *rec_run_lane(struct rec_run *run, struct rec_thread *thread);
 
-/* A full ring, seen by the thread that fills it: gives a first ring more room, drains a large one. */
-void rec_run_help(struct rec_lane *lane);
+/* A ring without room for slot_count more, seen by the thread that fills it: makes a first ring larger, drains a large one. */
+void rec_run_help(struct rec_lane *lane, uint64_t slot_count);
 
 /* The drainer's round: when a ring is half full, encodes, compresses and appends what all of them hold. */
 void rec_run_drain_when_full(struct rec_run *run);

@@ -44,14 +44,40 @@ def test_one_ring_file_is_used_again(record):
     os.mkdir("elsewhere")
     with block("other", quiet=True, output_dir="elsewhere"):
         assert len(rings("elsewhere")) == 1
-    with block("large", quiet=True):
-        for n in range(100_000):
-            leaf()
-    assert all(os.path.getsize(os.path.join(".profile", name)) < 1_000_000 for name in rings()), "what a long run took is given back"
     """
     )
     pid, name = run.stdout.split()
     assert NAME.match(name).group(1) == pid
+    assert left(run) == []
+
+
+def test_large_rings_are_kept_for_the_next_run_up_to_a_limit(record):
+    run = record(
+        RINGS
+        + """
+    def sizes():
+        return {name: os.path.getsize(os.path.join(".profile", name)) for name in rings()}
+
+    def record_large(depth):
+        with block("large", quiet=True):
+            if depth > 1:
+                record_large(depth - 1)
+            for n in range(20_000):
+                leaf()
+
+    record_large(1)
+    after_one = sizes()
+    assert len(after_one) == 1 and 2**20 < sum(after_one.values()) <= 4 * 2**20, after_one
+    record_large(1)
+    assert sizes() == after_one  # its ring was used again
+    record_large(4)
+    after_four = sizes()
+    assert len(after_four) == 4 and sum(after_four.values()) < 5 * 2**20, after_four
+    assert sum(size > 2**20 for size in after_four.values()) == 1, after_four  # a second would be too much
+    record_large(4)
+    assert sum(sizes().values()) == sum(after_four.values()), sizes()
+    """
+    )
     assert left(run) == []
 
 
