@@ -13,7 +13,7 @@
 #define EVENTS_PER_DELTA_COLUMN 1024u
 /* The sample: the first SAMPLE_EVENTS of every SAMPLE_EVERY. */
 #define SAMPLE_EVERY 1024u
-#define SAMPLE_EVENTS 128u
+#define SAMPLE_EVENTS 64u
 #define SAMPLE_ALL_BELOW 8192u
 #define DELTA_COLUMNS_WRITTEN 16u
 static_assert(DELTA_COLUMNS_WRITTEN <= DELTA_COLUMNS_MAX, "SPEC.md 4.3");
@@ -352,12 +352,13 @@ static bool encode_events(struct events_encoder *encoder, const struct pending_b
             steps = encoder->steps;
             step_count = encoder->step_callee_count * PENDING_CODES;
         }
-        const uint32_t byte = delta_byte(event);
-        uint8_t **const column = &delta[step >> (place & STEP_NEXT_MASK) & (DELTA_COLUMNS_MAX - 1)];
-        *(*column)++ = (uint8_t)byte;
+        uint8_t *const at = delta[step >> (place & STEP_NEXT_MASK) & (DELTA_COLUMNS_MAX - 1)]++;
+        *at = (uint8_t)event;
         op_at = store_u16(op_at, (uint16_t)step) - 1 + (step >> STEP_TWO_BYTES_SHIFT & 1);
-        if (UNLIKELY(byte == DELTA_WIDE))
+        if (UNLIKELY(pending_ticks(event) >= DELTA_WIDE)) {
+            *at = DELTA_WIDE;
             encode_wide(out, event);
+        }
         if (UNLIKELY(step >= STEP_OPERANDS))
             op_at = encode_rest(encoder, out, event, step, op_at);
         place = step >> STEP_NEXT_SHIFT;
