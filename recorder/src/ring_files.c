@@ -154,6 +154,7 @@ static const char name_prefix[] = CPTRACE_RING_FILE_PREFIX, name_suffix[] = CPTR
 
 static void free_file(struct rec_ring_file *file)
 {
+    unmap_regions(file, 0);
     if (file->first) {
         rec_unmap(file->first->ring, file->first->bytes);
         free(file->first);
@@ -352,11 +353,7 @@ void rec_ring_file_retire(struct rec_ring_file *file)
         rec_file_remove(file->path);
 }
 
-void rec_ring_file_abandon(struct rec_ring_file *file)
-{
-    unmap_regions(file, 0);
-    free_file(file);
-}
+void rec_ring_file_abandon(struct rec_ring_file *file) { free_file(file); }
 
 void rec_ring_files_remove_idle(void)
 {
