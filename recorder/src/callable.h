@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "function.h"
+#include "linkage.h"
 #include "thread.h"
 
 /* Each thread's own copy of what it called last, so that finding it again takes no lock. */
@@ -26,7 +27,7 @@ void rec_callable_cache_free(struct rec_thread *thread);
 /* Once per process, with the GIL. -1 with a Python exception. */
 int rec_callable_table_start(void);
 
-extern _Atomic uint32_t rec_callable_generation; /* rises when a key ceases to mean what it did */
+extern REC_OF_THIS_MODULE _Atomic uint32_t rec_callable_generation; /* rises when a key ceases to mean what it did */
 
 static inline const struct rec_callable_entry *rec_cached_callable(const struct rec_callable_cache *cache, const void *key)
 {
@@ -34,7 +35,7 @@ static inline const struct rec_callable_entry *rec_cached_callable(const struct 
 }
 _Static_assert(REC_CALLABLE_CACHE_SIZE == 1 << (64 - 54), "the hash has as many bits as the cache has entries");
 
-/* For the two most common kinds, builtin functions and methods of C types, when they are in the cache; NULL else. */
+/* For the most common kinds, builtin functions, methods of C types and types, when they are in the cache; NULL else. */
 static inline struct rec_function *rec_function_of_callable_fast(struct rec_thread *thread, PyObject *callable)
 {
     const void *key;
@@ -42,6 +43,8 @@ static inline struct rec_function *rec_function_of_callable_fast(struct rec_thre
         key = ((PyCFunctionObject *)callable)->m_ml;
     else if (Py_IS_TYPE(callable, &PyMethodDescr_Type))
         key = ((PyMethodDescrObject *)callable)->d_method;
+    else if (PyType_Check(callable))
+        key = callable;
     else
         return NULL;
     const struct rec_callable_cache *cache = thread->callables;

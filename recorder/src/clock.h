@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "cptrace/cptrace.h"
+#include "linkage.h"
 
 #if defined(__x86_64__) || defined(_M_X64)
 #include <x86intrin.h>
@@ -18,7 +19,7 @@ struct rec_clock {
     unsigned shift;      /* raw counter to ticks */
     double ticks_per_ns; /* about: for intervals that need not be exact */
 };
-extern struct rec_clock rec_clock; /* set once, by rec_clock_choose */
+extern REC_OF_THIS_MODULE struct rec_clock rec_clock; /* set once, by rec_clock_choose */
 
 uint64_t rec_clock_monotonic_raw(void);
 

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "cptrace/ring.h"
+#include "linkage.h"
 
 enum rec_function_kind {
     REC_FUNCTION_PLAIN = 0,
@@ -39,7 +40,7 @@ struct rec_function *rec_function_of_code(PyCodeObject *code); /* what it is kno
 
 /* Where functions lie in co_extra; when that is not laid out as below (it has been since 3.6; looked at once at start), an index that no
  * code object has. */
-extern Py_ssize_t rec_code_direct_index;
+extern REC_OF_THIS_MODULE Py_ssize_t rec_code_direct_index;
 
 /* As rec_function_of_code, without a call; NULL also when it must be asked. */
 static inline struct rec_function *rec_function_of_code_fast(PyCodeObject *code)
