@@ -309,6 +309,28 @@ static double compress_plain(struct memory_file *file, size_t *bytes)
     return seconds;
 }
 
+/* The file's events blocks, decoded without replay; what reads and decompresses them is not measured. */
+static double decode(struct memory_file *file)
+{
+    struct cptrace_reader *reader;
+    struct cptrace_block block;
+    struct cptrace_events events = {0};
+    double seconds = 0;
+    if (cptrace_reader_open_source(memory_source(file), &reader, NULL) != CPTRACE_OK)
+        abort();
+    while (cptrace_reader_next(reader, &block, NULL) == CPTRACE_OK) {
+        if (block.kind != CPTRACE_BLOCK_EVENTS)
+            continue;
+        const double start = now_s();
+        if (cptrace_events_decode(&block, &events, NULL) != CPTRACE_OK)
+            abort();
+        seconds += now_s() - start;
+    }
+    cptrace_events_free(&events);
+    cptrace_reader_close(reader);
+    return seconds;
+}
+
 static int compare(const void *a, const void *b)
 {
     const double left = *(const double *)a, right = *(const double *)b;
@@ -333,12 +355,13 @@ static void keep_copy(const struct memory_file *file, const char *path)
 static void measure(struct replay *replay, size_t rounds, const char *copy_path)
 {
     struct memory_file file = {0};
-    double drain_s[ROUNDS_MAX], plain_s[ROUNDS_MAX], ratio[ROUNDS_MAX];
+    double drain_s[ROUNDS_MAX], plain_s[ROUNDS_MAX], ratio[ROUNDS_MAX], decode_s[ROUNDS_MAX];
     size_t plain_bytes = 0, file_bytes = 0;
     for (size_t round = 0; round < rounds; round++) {
         drain_s[round] = write_file(replay, &file);
         plain_s[round] = compress_plain(&file, &plain_bytes);
         ratio[round] = drain_s[round] / plain_s[round];
+        decode_s[round] = decode(&file);
         file_bytes = file.length;
         if (round == 0 && copy_path)
             keep_copy(&file, copy_path);
@@ -351,6 +374,7 @@ static void measure(struct replay *replay, size_t rounds, const char *copy_path)
     printf("%-44s %10.2f ns/event\n", "ring to file, median", median(drain_s, rounds) / n * 1e9);
     printf("%-44s %10.2f ns/event\n", "plain zstd -1 on the same bytes, median", median(plain_s, rounds) / n * 1e9);
     printf("%-44s %10.2f\n", "time ratio, median", median(ratio, rounds));
+    printf("%-44s %10.1f M events/s\n", "decode, median", n / median(decode_s, rounds) * 1e-6);
 }
 
 static void free_replay(struct replay *replay)
