@@ -275,6 +275,71 @@ static enum cptrace_status decode_rare(struct decoder *decoder, uint64_t op)
     return emit_rare(decoder, op);
 }
 
+/* Starts, suspends and resumes where nothing is out of the ordinary; if something is, nothing is done, and decode_rare says what. What they
+ * do is what read_start, suspend and read_resume do. */
+static inline bool start_common(struct decoder *decoder, struct position *at, uint32_t callee)
+{
+    if (cursor_left(&decoder->start) == 0 || *decoder->start.at != 0 || decoder->next_activation >= CPTRACE_NO_NUMBER ||
+        decoder->out->start_count >= decoder->out->start_capacity)
+        return false;
+    decoder->start.at++;
+    decoder->activations[at->depth] = (uint32_t)decoder->next_activation++;
+    decoder->stack[at->depth++] = callee;
+    return true;
+}
+
+static inline bool suspend_common(struct decoder *decoder, struct position *at)
+{
+    struct suspension_order *const order = &decoder->order;
+    if (at->depth == 0 || order->count >= order->capacity || order->count >= decoder->suspension_capacity)
+        return false;
+    const uint32_t callee = decoder->stack[at->depth - 1];
+    if (!decoder->callees[callee].is_activation)
+        return false;
+    at->depth--;
+    decoder->suspensions[order->count] = (struct suspension){decoder->activations[at->depth], callee};
+    return cptrace_suspension_add(order);
+}
+
+static inline bool resume_common(struct decoder *decoder, struct position *at)
+{
+    struct suspension_order *const order = &decoder->order;
+    if (cursor_left(&decoder->resume) == 0 || *decoder->resume.at >= 0x80 || *decoder->resume.at > order->count)
+        return false;
+    const size_t back = *decoder->resume.at, number = back ? order->count - back : cptrace_suspension_newest(order);
+    if (number == order->count || order->is_resumed[number])
+        return false;
+    decoder->resume.at++;
+    suspension_resume(order, (uint32_t)number);
+    decoder->activations[at->depth] = decoder->suspensions[number].activation;
+    decoder->stack[at->depth++] = decoder->suspensions[number].callee;
+    return true;
+}
+
+static inline bool move_common(struct decoder *decoder, struct position *at, uint64_t op)
+{
+    if (op == CPTRACE_OP_SUSPEND)
+        return suspend_common(decoder, at);
+    if (op == CPTRACE_OP_RESUME)
+        return resume_common(decoder, at);
+    return op >= CPTRACE_OP_CALL && start_common(decoder, at, (uint32_t)op - CPTRACE_OP_CALL);
+}
+
+/* After move_common. False: no valid delta. */
+static inline bool emit_common(struct decoder *decoder, struct position *at, uint64_t op, uint64_t last_tick)
+{
+    const bool is_pop = op == CPTRACE_OP_SUSPEND, is_start = op >= CPTRACE_OP_CALL;
+    const struct callee *const callee = &decoder->callees[decoder->stack[at->depth - !is_pop]];
+    if (!next_tick(decoder, column_of(callee, is_pop, at->after_pop), last_tick, &at->tick))
+        return false;
+    at->after_pop = is_pop ? COLUMN_BITS : 0;
+    const uint32_t activation = is_pop ? 0 : decoder->activations[at->depth - 1];
+    if (is_start)
+        decoder->out->starts[decoder->out->start_count++] = (struct cptrace_activation_start){activation, callee->function, at->tick};
+    *at->out++ = (struct cptrace_event){.tick = at->tick, .value = activation, .op = (uint8_t)(is_start ? CPTRACE_OP_START : op)};
+    return true;
+}
+
 /* One or two bytes without a branch on which; the rest, and what is near the column's end, goes to cursor_varint. */
 static inline bool next_varint(struct cursor *cursor, uint64_t *value)
 {
@@ -306,6 +371,13 @@ static enum cptrace_status decode_events(struct decoder *decoder, uint32_t event
         const bool is_call = op >= CPTRACE_OP_CALL;
         if (UNLIKELY(op - CPTRACE_OP_SUSPEND < CPTRACE_OP_CALL - CPTRACE_OP_SUSPEND) ||
             UNLIKELY(is_call && callees[op - CPTRACE_OP_CALL].is_activation)) {
+            if (move_common(decoder, &at, op)) {
+                if (UNLIKELY(!emit_common(decoder, &at, op, last_tick))) {
+                    problem = "no valid delta, or after the last tick";
+                    break;
+                }
+                continue;
+            }
             decoder->at = at;
             const enum cptrace_status status = decode_rare(decoder, op);
             if (status != CPTRACE_OK)
