@@ -248,17 +248,17 @@ OUTLIVING = """
 
     def leaf(n): pass
 
-    def ticking():
+    def ticking(begun):
         while not over.is_set():
             leaf(0)
             begun.set()
             time.sleep(0.0005)
 
-    over, begun = threading.Event(), threading.Event()
+    over, begun = threading.Event(), [threading.Event() for n in range(3)]
     with block("outlived", threads=True, quiet=True):
-        threads = [threading.Thread(target=ticking, daemon=n == 0, name="ticking-%d" % n) for n in range(2)]
+        threads = [threading.Thread(target=ticking, args=(begun[n],), daemon=n == 0, name="ticking-%d" % n) for n in range(2)]
         for thread in threads: thread.start()
-        begun.wait()
+        for n in range(2): begun[n].wait()
         leaf(1)
     with block("later", threads=True, quiet=True):  # it did not start them
         time.sleep(0.01)
@@ -267,8 +267,8 @@ OUTLIVING = """
     for thread in threads: thread.join()
     with block("last", threads=True, quiet=True):
         over.clear()
-        threading.Thread(target=ticking, daemon=True).start()
-        time.sleep(0.005)
+        threading.Thread(target=ticking, args=(begun[2],), daemon=True).start()
+        begun[2].wait()
     # a daemon thread goes on until the process ends
 """
 
