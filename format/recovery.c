@@ -91,6 +91,16 @@ static enum cptrace_status scan_written(struct scan_source *source, struct cptra
     return status;
 }
 
+/* Damage is in the trace as it is, but for what stands behind the last whole block. */
+static void note_damage(struct cptrace_recovery *recovery, const struct cptrace_reader *scan)
+{
+    size_t count;
+    const struct cptrace_damage *const damage = cptrace_reader_damage(scan, &count);
+    if (count)
+        snprintf(recovery->trouble, sizeof recovery->trouble, "what was written is damaged, first at offset 0x%llx: %.160s",
+                 (unsigned long long)damage->offset, damage->error.message);
+}
+
 /* ---- what the rings still hold ---- */
 
 static int append_rest(void *context, const void *bytes, size_t length)
@@ -185,6 +195,7 @@ static enum cptrace_status make_rest(struct cptrace_recovery *recovery, struct c
     struct cptrace_writer *writer = NULL;
     struct cptrace_transcoder *transcoder = NULL;
     if (status == CPTRACE_OK) {
+        note_damage(recovery, scan);
         base.scan = scan;
         transcoder = cptrace_transcoder_restore(&base, image->checkpoint, image->checkpoint_bytes, file_bytes, &writer, error);
         status = transcoder ? write_rest(recovery, transcoder, writer, cptrace_reader_header(scan), error) : error->status;
@@ -231,6 +242,8 @@ enum cptrace_status cptrace_recovery_end_cut(struct cptrace_recovery *recovery, 
     enum cptrace_status status = scan_written(&source, &scan, &call_count, error);
     if (status != CPTRACE_OK)
         return status;
+    if (!recovery->trouble[0])
+        note_damage(recovery, scan);
     const struct writer_base base = {.scan = scan, .sink = {append_rest, &recovery->rest}, .calls_before = call_count};
     struct cptrace_writer *const writer = cptrace_writer_restore(&base, NULL, end_of_last_block(scan), error);
     if (writer) {

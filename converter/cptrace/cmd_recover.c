@@ -24,11 +24,12 @@ static const struct option_table recover_options = {
     .usage = "cptrace recover [-k] FOLDER...\n       cptrace recover [-k] [-o OUT.cptrace] FILE",
     .summary = "Makes ordinary traces of what runs left whose process was killed or crashed: .callprofiler-*.ring\n"
                "and *.cptrace.part. All that was recorded up to that moment is in them. Without -o the trace gets\n"
-               "the name that its run gave it, beside its files, which are then removed. Files of processes that\n"
-               "still run are left alone.",
+               "the name that its run gave it, beside its files, which are then removed, unless something in them\n"
+               "could not be read. Files of processes that still run are left alone.",
     .rows = recover_rows,
     .row_count = sizeof recover_rows / sizeof recover_rows[0],
-    .notes = "The other commands and cp2html read such files as they are.\n\n"
+    .notes = "Files that stay can be recovered again: a trace that is there already is not made twice. The other\n"
+             "commands and cp2html read such files as they are.\n\n"
              "Exit codes: 0 ok, 1 reading, writing or memory failed, 2 wrong usage, 3 a file is no leftover, or\n"
              "corrupt, 4 done, but a trace lacks something.",
 };
@@ -60,10 +61,30 @@ static bool copy_out(const struct cptrace_recovery *recovery, FILE *stream, cons
     return count == 0;
 }
 
-/* The name that the run chose, or the next one that is free. NULL: told to the user. */
-static char *free_name(const char *wanted)
+/* Whether a file holds exactly what the recovery makes: it was made before, of the same files. */
+static bool holds_recovered(const char *path, const struct cptrace_recovery *recovery)
+{
+    static char expected[1 << 16], found[1 << 16];
+    FILE *const file = fopen(path, "rb");
+    if (!file)
+        return false;
+    uint64_t offset = 0;
+    int64_t count;
+    bool same = true;
+    while (same && (count = cptrace_recovery_read(recovery, offset, expected, sizeof expected)) != 0) {
+        same = count > 0 && fread(found, 1, (size_t)count, file) == (size_t)count && memcmp(found, expected, (size_t)count) == 0;
+        offset += same ? (uint64_t)count : 0;
+    }
+    same = same && fgetc(file) == EOF && !ferror(file);
+    fclose(file);
+    return same;
+}
+
+/* The name that the run chose, or the next one that is free, or whose file is the trace already. NULL: told to the user. */
+static char *choose_name(const struct cptrace_recovery *recovery, bool *already)
 {
     static const char suffix[] = ".cptrace";
+    const char *const wanted = cptrace_recovery_trace_path(recovery);
     const size_t length = strlen(wanted),
                  stem = length > strlen(suffix) && strcmp(wanted + length - strlen(suffix), suffix) == 0 ? length - strlen(suffix) : length;
     char *name = malloc(length + 24);
@@ -72,7 +93,9 @@ static char *free_name(const char *wanted)
             snprintf(name, length + 24, "%s", wanted);
         else
             snprintf(name, length + 24, "%.*s_%u%s", (int)stem, wanted, attempt, suffix);
-        if (platform_file_kind(name) == PLATFORM_FILE_MISSING)
+        const enum platform_file_kind kind = platform_file_kind(name);
+        *already = kind == PLATFORM_FILE_REGULAR && holds_recovered(name, recovery);
+        if (*already || kind == PLATFORM_FILE_MISSING)
             return name;
     }
     message_error("%s: no memory", wanted);
@@ -93,21 +116,52 @@ static enum exit_code remove_leftovers(const struct cptrace_recovery *recovery)
     return remove_leftover(cptrace_recovery_ring_path(recovery)) && part_removed ? EXIT_CODE_OK : EXIT_CODE_FAILED;
 }
 
-static enum exit_code write_trace(const struct recover *recover, const struct cptrace_recovery *recovery, const char *path, const char *to)
+/* What could not be read now may be readable for somebody else. */
+static void tell_kept(const struct cptrace_recovery *recovery)
+{
+    const char *const ring = cptrace_recovery_ring_path(recovery), *const part = cptrace_recovery_part_path(recovery);
+    printf("kept: %s%s%s: not all of it could be read\n", ring ? message_file_name(ring) : "", ring && part ? ", " : "",
+           part ? message_file_name(part) : "");
+}
+
+/* The trace is there: what becomes of the files that it was made of. */
+static enum exit_code put_away(const struct recover *recover, const struct cptrace_recovery *recovery, const char *path)
+{
+    const char *const trouble = cptrace_recovery_trouble(recovery);
+    if (trouble)
+        message_warning("%s: %s", message_file_name(path), trouble);
+    const bool stays = recover->keeps || recover->output;
+    if (trouble && !stays)
+        tell_kept(recovery);
+    if (trouble)
+        return EXIT_CODE_PARTIAL;
+    return stays ? EXIT_CODE_OK : remove_leftovers(recovery);
+}
+
+static bool write_trace(const struct cptrace_recovery *recovery, const char *path, const char *to)
 {
     struct output_file output;
     if (!output_file_open(&output, to))
-        return EXIT_CODE_FAILED;
+        return false;
     const bool copied = copy_out(recovery, output.stream, path);
     if (!output_file_close(&output, copied) || !copied)
-        return EXIT_CODE_FAILED;
-    const char *trouble = cptrace_recovery_trouble(recovery);
-    if (trouble)
-        message_warning("%s: %s", message_file_name(path), trouble);
+        return false;
     if (strcmp(to, "-") != 0)
         printf("recovered: %s\n", to);
-    const enum exit_code code = recover->keeps || recover->output ? EXIT_CODE_OK : remove_leftovers(recovery);
-    return code == EXIT_CODE_OK && trouble ? EXIT_CODE_PARTIAL : code;
+    return true;
+}
+
+static bool write_under_its_name(const struct cptrace_recovery *recovery, const char *path)
+{
+    bool already;
+    char *const name = choose_name(recovery, &already);
+    bool done = name != NULL;
+    if (done && already)
+        printf("already recovered as %s\n", name);
+    else if (done)
+        done = write_trace(recovery, path, name);
+    free(name);
+    return done;
 }
 
 static enum exit_code make_trace(const struct recover *recover, struct cptrace_recovery *recovery, const char *path)
@@ -118,12 +172,8 @@ static enum exit_code make_trace(const struct recover *recover, struct cptrace_r
         message_trace_error(path, &error);
         return exit_code_of(status);
     }
-    if (recover->output)
-        return write_trace(recover, recovery, path, recover->output);
-    char *name = free_name(cptrace_recovery_trace_path(recovery));
-    const enum exit_code code = name ? write_trace(recover, recovery, path, name) : EXIT_CODE_FAILED;
-    free(name);
-    return code;
+    const bool written = recover->output ? write_trace(recovery, path, recover->output) : write_under_its_name(recovery, path);
+    return written ? put_away(recover, recovery, path) : EXIT_CODE_FAILED;
 }
 
 static enum exit_code leave_alone(const struct cptrace_recovery *recovery, const char *path)

@@ -339,6 +339,33 @@ Test(recovery, a_part_without_its_ring_is_cut)
     free_run(&run);
 }
 
+/* Bytes before the last whole block stay in the trace as they are; it is told, so that the part is kept. */
+Test(recovery, a_part_that_is_damaged)
+{
+    struct killed_run run;
+    struct left_files files;
+    record_some(&run);
+    make_folder(&files);
+    for (int with_ring = 0; with_ring < 2; with_ring++) {
+        const struct left_run left = left_of(&run, false);
+        leave_run(&files, &left);
+        if (!with_ring)
+            remove(files.ring_path);
+        run.bench.file.bytes[run.file_bytes - 5] ^= 1; /* in the last block */
+        write_bytes(files.part_path, run.bench.file.bytes, run.file_bytes);
+        run.bench.file.bytes[run.file_bytes - 5] ^= 1;
+        struct cptrace_recovery *recovery;
+        cr_assert_eq(cptrace_recovery_open(files.part_path, &recovery, NULL), CPTRACE_OK);
+        cr_assert_eq(cptrace_recovery_end_cut(recovery, NULL), CPTRACE_OK);
+        cr_assert(cptrace_recovery_trouble(recovery));
+        cr_expect(strstr(cptrace_recovery_trouble(recovery), "what was written is damaged, first at offset 0x"), "%s",
+                  cptrace_recovery_trouble(recovery));
+        cptrace_recovery_close(recovery);
+    }
+    remove_folder(&files);
+    free_run(&run);
+}
+
 Test(recovery, a_process_that_lives_is_left_alone)
 {
     struct killed_run run;

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import re
+import struct
 from collections import Counter
 
 import pytest
@@ -255,3 +256,43 @@ def test_each_way_to_die(record, death, count):
     recovered = run_process([tool("cptrace"), "recover", run.folder / ".profile"], run.folder)
     assert recovered.returncode == 0 and leftovers(run.folder / ".profile") == []
     assert read_info(run.trace)["end"]["outcome"] == "killed" and len(run.tree_of("main").named("leaf")) == count
+
+
+CHECKPOINT_OFFSET_AT, RING_HEADER_BYTES = 472, 4096  # cptrace/ring_file.h, ring.h
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_what_makes_no_sense_is_kept(record):
+    """The files stay for whoever can read more of them, and recovering again says which trace they are."""
+    run = record(
+        """
+    import os, signal
+    from callprofiler import profile
+
+    def leaf(): pass
+
+    @profile(quiet=True)
+    def main():
+        for n in range(70_000):
+            leaf()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    main()
+    """,
+        ok=False,
+    )
+    folder = run.folder / ".profile"
+    files = leftovers(folder)
+    (ring,) = (path for path in files if path.suffix == ".ring")
+    content = bytearray(ring.read_bytes())
+    (checkpoint_offset,) = struct.unpack_from("Q", content, CHECKPOINT_OFFSET_AT)
+    assert content[checkpoint_offset : checkpoint_offset + 8] == b"CPCHECK1"
+    content[checkpoint_offset + RING_HEADER_BYTES] ^= 1
+    ring.write_bytes(content)
+    first = run_process([tool("cptrace"), "recover", folder], run.folder)
+    assert first.returncode == 4 and "checksum" in first.stderr and "kept: " in first.stdout, first.stdout + first.stderr
+    assert leftovers(folder) == files
+    trace = run.trace
+    again = run_process([tool("cptrace"), "recover", folder], run.folder)
+    assert again.returncode == 4 and f"already recovered as {trace}" in again.stdout, again.stdout + again.stderr
+    assert leftovers(folder) == files and run.traces == [trace]
