@@ -33,6 +33,11 @@ static bool parse_counter(struct cursor *cursor, struct cptrace_annotation *anno
     return true;
 }
 
+static bool parse_omitted(struct cursor *cursor, struct cptrace_annotation *annotation)
+{
+    return cursor_varint(cursor, &annotation->omitted_count) && cursor_varint(cursor, &annotation->omitted_ticks);
+}
+
 static void take_rest(struct cursor *cursor, struct cptrace_string *text)
 {
     *text = (struct cptrace_string){(const char *)cursor->at, (uint32_t)cursor_left(cursor)};
@@ -49,7 +54,9 @@ bool cptrace_annotation_parse(enum cptrace_annotation_kind kind, struct cptrace_
     if (kind == CPTRACE_ANNOTATION_CPU)
         whole = parse_cpu(&cursor, base, annotation);
     else if (kind == CPTRACE_ANNOTATION_OMITTED)
-        whole = cursor_varint(&cursor, &annotation->omitted_count) && cursor_varint(&cursor, &annotation->omitted_ticks);
+        whole = parse_omitted(&cursor, annotation);
+    else if (kind == CPTRACE_ANNOTATION_OMITTED_OUTER)
+        whole = cursor_varint_u32(&cursor, &annotation->levels) && parse_omitted(&cursor, annotation);
     else if (kind == CPTRACE_ANNOTATION_COUNTER)
         whole = parse_counter(&cursor, annotation);
     if (whole && kind >= CPTRACE_ANNOTATION_MARK && kind <= CPTRACE_ANNOTATION_ARGUMENTS)

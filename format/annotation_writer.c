@@ -76,3 +76,12 @@ void cptrace_lane_omitted(struct cptrace_lane_writer *lane, uint64_t tick, uint6
     const uint8_t *const end = store_varint(store_varint(fixed, count), ticks);
     annotate(lane, tick, CPTRACE_ANNOTATION_OMITTED, fixed, (size_t)(end - fixed), (struct cptrace_string){"", 0});
 }
+
+void cptrace_lane_omitted_outer(struct cptrace_lane_writer *lane, uint64_t tick, uint32_t levels, uint64_t count, uint64_t ticks)
+{
+    if (levels == 0 || levels > lane->depth)
+        return;
+    uint8_t fixed[3 * VARINT_MAX_BYTES];
+    const uint8_t *const end = store_varint(store_varint(store_varint(fixed, levels), count), ticks);
+    annotate(lane, tick, CPTRACE_ANNOTATION_OMITTED_OUTER, fixed, (size_t)(end - fixed), (struct cptrace_string){"", 0});
+}

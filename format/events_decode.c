@@ -167,15 +167,17 @@ static enum cptrace_status read_annotation(struct decoder *decoder, uint32_t kin
     struct cptrace_string payload;
     if (!cursor_string(&decoder->annotation, &payload))
         return corrupt(decoder, "annotation", "longer than its column");
-    if (kind > CPTRACE_ANNOTATION_OMITTED)
+    if (kind > CPTRACE_ANNOTATION_OMITTED_OUTER)
         return CPTRACE_OK; /* reserved */
     if (kind == CPTRACE_ANNOTATION_ARGUMENTS && decoder->at.depth == 0)
         return corrupt(decoder, "arguments", "no call is open");
     if (!cptrace_array_reserve(&out->annotations, &out->annotation_capacity, out->annotation_count + 1, sizeof *out->annotations))
         return no_memory(decoder);
-    if (!cptrace_annotation_parse((enum cptrace_annotation_kind)kind, payload, &decoder->cpu_base,
-                                  &out->annotations[out->annotation_count]))
+    struct cptrace_annotation *const annotation = &out->annotations[out->annotation_count];
+    if (!cptrace_annotation_parse((enum cptrace_annotation_kind)kind, payload, &decoder->cpu_base, annotation))
         return corrupt(decoder, "annotation", "its bytes are not what its kind asks for");
+    if (kind == CPTRACE_ANNOTATION_OMITTED_OUTER && (annotation->levels == 0 || annotation->levels > decoder->at.depth))
+        return corrupt(decoder, "omitted outer", "no call is open there");
     emit(decoder, kind, (uint32_t)out->annotation_count++);
     return CPTRACE_OK;
 }

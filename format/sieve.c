@@ -255,11 +255,28 @@ void cptrace_sieve_end_round(struct sieve *sieve)
     tell_omitted(sieve, &sieve->frames[first[-1].recorded], first->start_tick);
 }
 
+/* Those on top. */
+static void end_left_out(struct sieve *sieve)
+{
+    while (cptrace_sieve_top_is_left_out(sieve))
+        leave_out(sieve, pop(sieve));
+}
+
+static void tell_omitted_outer(const struct sieve *sieve, uint32_t levels, const struct sieve_frame *frame)
+{
+    if (frame->omitted_count || frame->omitted_ticks)
+        cptrace_lane_omitted_outer(sieve->writer, sieve->now, levels, frame->omitted_count, frame->omitted_ticks);
+}
+
 void cptrace_sieve_finish(struct sieve *sieve, uint64_t end_tick)
 {
     advance(sieve, end_tick);
     cptrace_sieve_commit(sieve);
-    while (cptrace_sieve_top_is_left_out(sieve))
-        leave_out(sieve, pop(sieve));
-    tell_omitted(sieve, top_recorded(sieve), sieve->now);
+    end_left_out(sieve);
+    tell_omitted(sieve, top(sieve), sieve->now);
+    for (uint32_t levels = 1; sieve->count > 1; levels++) {
+        pop(sieve); /* for the file it stays open: a call below may have a left-out one above it */
+        end_left_out(sieve);
+        tell_omitted_outer(sieve, levels, top(sieve));
+    }
 }

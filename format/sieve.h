@@ -68,6 +68,7 @@ void cptrace_sieve_commit(struct sieve *sieve);
 
 /* After a round of draining: tells what was left out so far below the call that is on top in the file. */
 void cptrace_sieve_end_round(struct sieve *sieve);
+/* What is open stays open; left-out calls among it are told, up to the end tick. Nothing comes after. */
 void cptrace_sieve_finish(struct sieve *sieve, uint64_t end_tick);
 
 #endif

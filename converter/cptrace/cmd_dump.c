@@ -218,6 +218,7 @@ static const char *op_name(uint8_t op)
         [CPTRACE_ANNOTATION_COUNTER] = "counter",
         [CPTRACE_ANNOTATION_ARGUMENTS] = "arguments",
         [CPTRACE_ANNOTATION_OMITTED] = "omitted",
+        [CPTRACE_ANNOTATION_OMITTED_OUTER] = "omitted_outer",
     };
     return op < sizeof names / sizeof names[0] && names[op] ? names[op] : "unknown";
 }
@@ -239,6 +240,9 @@ static void dump_annotation(struct dump *dump, uint8_t kind, const struct cptrac
         put_word(dump, "value=");
         json_double(dump->out, annotation->value);
         break;
+    case CPTRACE_ANNOTATION_OMITTED_OUTER:
+        put_field(dump, "levels", annotation->levels);
+        /* fall through */
     case CPTRACE_ANNOTATION_OMITTED:
         put_field(dump, "count", annotation->omitted_count);
         put_field(dump, "ticks", annotation->omitted_ticks);

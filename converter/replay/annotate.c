@@ -25,15 +25,19 @@ static bool take_cpu(struct call_stack *stack, const struct cptrace_annotation *
     return true;
 }
 
-/* Time of left-out calls is like that of callees: not the call's own. It is never more than the slice has left. */
+/* Time of left-out calls is like that of callees: not the call's own. It is never more than the slice has left. A call that is not on top
+ * had none since the one above it began; after damage the stack may be lower than the file's. */
 static bool take_omitted(struct call_stack *stack, const struct cptrace_annotation *annotation, uint64_t now_ns)
 {
-    struct frame *const top = call_stack_top(stack);
-    const uint64_t slice_ns = now_ns - top->slice_start_ns;
-    const uint64_t own_ns = slice_ns > top->child_ns ? slice_ns - top->child_ns : 0;
+    if (annotation->levels >= stack->count)
+        return true;
+    struct frame *const frame = call_stack_top(stack) - annotation->levels;
+    const uint64_t until_ns = annotation->levels ? frame[1].slice_start_ns : now_ns;
+    const uint64_t slice_ns = until_ns > frame->slice_start_ns ? until_ns - frame->slice_start_ns : 0;
+    const uint64_t own_ns = slice_ns > frame->child_ns ? slice_ns - frame->child_ns : 0;
     const uint64_t omitted_ns = smaller(annotation->omitted_ticks, own_ns);
-    struct frame_notes *const notes = frame_note(top);
-    top->child_ns += omitted_ns;
+    struct frame_notes *const notes = frame_note(frame);
+    frame->child_ns += omitted_ns;
     notes->omitted_ns += omitted_ns;
     notes->omitted_call_count += annotation->omitted_count;
     return true;
@@ -95,6 +99,7 @@ bool annotate(struct machine *machine, uint32_t lane, uint8_t kind, const struct
     case CPTRACE_ANNOTATION_CPU:
         return take_cpu(stack, annotation, before_ns, now_ns);
     case CPTRACE_ANNOTATION_OMITTED:
+    case CPTRACE_ANNOTATION_OMITTED_OUTER:
         return take_omitted(stack, annotation, now_ns);
     case CPTRACE_ANNOTATION_ARGUMENTS:
         return take_arguments(machine, stack, annotation->text);

@@ -66,7 +66,7 @@ static void ticks_to_run_ns(const struct trace *trace, struct cptrace_events *ev
         events->starts[i].start_tick = trace_run_ns(trace, events->starts[i].start_tick);
     for (size_t i = 0; i < events->event_count; ++i) {
         struct cptrace_event *const event = &events->events[i];
-        if (event->op == CPTRACE_ANNOTATION_OMITTED)
+        if (event->op == CPTRACE_ANNOTATION_OMITTED || event->op == CPTRACE_ANNOTATION_OMITTED_OUTER)
             omitted_ticks_to_ns(trace, &events->annotations[event->value], event->tick);
         event->tick = trace_run_ns(trace, event->tick);
     }

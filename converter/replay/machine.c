@@ -369,6 +369,7 @@ static bool step(struct machine *machine, uint32_t lane, const struct cptrace_ev
     case CPTRACE_ANNOTATION_COUNTER:
     case CPTRACE_ANNOTATION_ARGUMENTS:
     case CPTRACE_ANNOTATION_OMITTED:
+    case CPTRACE_ANNOTATION_OMITTED_OUTER:
         return annotate(machine, lane, event->op, &block->annotations[event->value], before_ns, now_ns);
     default:
         return true; /* a throw changes no stack; the unwind or the next suspend tells what came of it */

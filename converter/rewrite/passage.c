@@ -212,6 +212,11 @@ static enum cptrace_status pass_resume(struct passage *passage, uint32_t lane_nu
     return push(lane, activation) ? CPTRACE_OK : no_memory(passage);
 }
 
+static uint64_t written_ticks(const struct passage *passage, uint64_t ticks, uint64_t read_tick, uint64_t tick)
+{
+    return tick - written_tick(passage, read_tick > ticks ? read_tick - ticks : 0);
+}
+
 static void pass_annotation(const struct passage *passage, struct passage_lane *lane, uint8_t kind,
                             const struct cptrace_annotation *annotation, uint64_t read_tick, uint64_t tick)
 {
@@ -234,8 +239,11 @@ static void pass_annotation(const struct passage *passage, struct passage_lane *
         break;
     case CPTRACE_ANNOTATION_OMITTED:
         cptrace_lane_omitted(lane->writer, tick, annotation->omitted_count,
-                             tick -
-                                 written_tick(passage, read_tick > annotation->omitted_ticks ? read_tick - annotation->omitted_ticks : 0));
+                             written_ticks(passage, annotation->omitted_ticks, read_tick, tick));
+        break;
+    case CPTRACE_ANNOTATION_OMITTED_OUTER:
+        cptrace_lane_omitted_outer(lane->writer, tick, annotation->levels, annotation->omitted_count,
+                                   written_ticks(passage, annotation->omitted_ticks, read_tick, tick));
         break;
     default:
         break;

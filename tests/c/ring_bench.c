@@ -97,7 +97,7 @@ void read_ops(struct ring_bench *bench, char *letters, size_t capacity)
         [CPTRACE_OP_THROW] = 't',           [CPTRACE_OP_CALL] = '(',
         [CPTRACE_ANNOTATION_CPU] = 'u',     [CPTRACE_ANNOTATION_MARK] = 'm',
         [CPTRACE_ANNOTATION_COUNTER] = 'n', [CPTRACE_ANNOTATION_ARGUMENTS] = 'a',
-        [CPTRACE_ANNOTATION_OMITTED] = '-',
+        [CPTRACE_ANNOTATION_OMITTED] = '-', [CPTRACE_ANNOTATION_OMITTED_OUTER] = '=',
     };
     cr_assert_eq(cptrace_writer_finish(bench->writer, (struct cptrace_calibration){bench->tick + 1, 100000, 1}, NULL, 0, NULL), CPTRACE_OK);
     struct cptrace_reader *reader;

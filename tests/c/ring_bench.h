@@ -32,7 +32,7 @@ void put_definition_as(struct ring_bench *bench, enum cptrace_ring_op op, uint32
 enum cptrace_status drain(struct ring_bench *bench);
 
 /* Finishes the file and lists its events as letters, in order: ( ) ! call, return, unwind; s z r o t start, suspend, resume, reopen, throw;
- * u m n a - cpu, mark, counter, arguments, omitted. */
+ * u m n a - = cpu, mark, counter, arguments, omitted, omitted outer. */
 void read_ops(struct ring_bench *bench, char *letters, size_t capacity);
 /* Drains, compares and closes. */
 void expect_ops(struct ring_bench *bench, const char *expected);

@@ -14,14 +14,14 @@ static bool is_text(struct cptrace_string found, const char *expected)
 
 Test(annotations, every_kind_as_bytes)
 {
-    /* call, arguments, cpu, cpu, mark, counter, omitted, a reserved one, mark without text. */
+    /* call, arguments, cpu, cpu, mark, counter, omitted, a reserved one, mark without text, omitted outer. */
     const struct literal literal = {
-        .event_count = 9,
+        .event_count = 10,
         .first = 100,
-        .last = 108,
+        .last = 109,
         COLUMN(callee, "\x00"),
-        COLUMN(op, "\x10\x0B\x08\x08\x09\x0A\x0C\x0F\x09"),
-        COLUMN(delta, "\x00\x01\x01\x01\x01\x01\x01\x01\x01"),
+        COLUMN(op, "\x10\x0B\x08\x08\x09\x0A\x0C\x0F\x09\x0D"),
+        COLUMN(delta, "\x00\x01\x01\x01\x01\x01\x01\x01\x01\x01"),
         COLUMN(annotation, "\x03x=1"
                            "\x03\xD8\x04\x06"
                            "\x02\x63\x01"
@@ -29,20 +29,27 @@ Test(annotations, every_kind_as_bytes)
                            "\x09\x00\x00\x00\x00\x00\x00\xF8\x3Fq"
                            "\x03\x05\xAC\x02"
                            "\x02zz"
-                           "\x00"),
+                           "\x00"
+                           "\x04\x01\x07\x90\x03"),
     };
     struct cptrace_events events = {0};
     struct cptrace_error error = {0};
     uint8_t *content;
     cr_assert_eq(decode_literal(&literal, &events, &error, &content), CPTRACE_OK, "%s", error.message);
-    static const uint8_t ops[] = {
-        CPTRACE_OP_CALL,         CPTRACE_ANNOTATION_ARGUMENTS, CPTRACE_ANNOTATION_CPU,     CPTRACE_ANNOTATION_CPU,
-        CPTRACE_ANNOTATION_MARK, CPTRACE_ANNOTATION_COUNTER,   CPTRACE_ANNOTATION_OMITTED, CPTRACE_ANNOTATION_MARK};
-    cr_assert_eq(events.event_count, 8); /* all but the reserved one */
-    cr_assert_eq(events.annotation_count, 7);
-    for (size_t i = 0; i < 8; i++) {
+    static const uint8_t ops[] = {CPTRACE_OP_CALL,
+                                  CPTRACE_ANNOTATION_ARGUMENTS,
+                                  CPTRACE_ANNOTATION_CPU,
+                                  CPTRACE_ANNOTATION_CPU,
+                                  CPTRACE_ANNOTATION_MARK,
+                                  CPTRACE_ANNOTATION_COUNTER,
+                                  CPTRACE_ANNOTATION_OMITTED,
+                                  CPTRACE_ANNOTATION_MARK,
+                                  CPTRACE_ANNOTATION_OMITTED_OUTER};
+    cr_assert_eq(events.event_count, 9); /* all but the reserved one */
+    cr_assert_eq(events.annotation_count, 8);
+    for (size_t i = 0; i < 9; i++) {
         cr_expect_eq(events.events[i].op, ops[i]);
-        cr_expect_eq(events.events[i].tick, i < 7 ? 100 + i : 108);
+        cr_expect_eq(events.events[i].tick, i < 7 ? 100 + i : 101 + i);
         if (i > 0)
             cr_expect_eq(events.events[i].value, i - 1);
     }
@@ -57,7 +64,11 @@ Test(annotations, every_kind_as_bytes)
     cr_expect(is_text(told[4].text, "q"));
     cr_expect_eq(told[5].omitted_count, 5);
     cr_expect_eq(told[5].omitted_ticks, 300);
+    cr_expect_eq(told[5].levels, 0);
     cr_expect(is_text(told[6].text, ""));
+    cr_expect_eq(told[7].levels, 1);
+    cr_expect_eq(told[7].omitted_count, 7);
+    cr_expect_eq(told[7].omitted_ticks, 400);
     free(content);
     cptrace_events_free(&events);
 }
@@ -79,6 +90,11 @@ Test(annotations, bytes_that_do_not_fit_their_kind_are_refused)
         WRONG("omitted without ticks", "\x10\x0C", "\x01\x05"),
         WRONG("omitted with a byte behind", "\x10\x0C", "\x03\x05\x05\x05"),
         WRONG("omitted cut in a varint", "\x10\x0C", "\x02\x05\x85"),
+        WRONG("omitted outer of the top call", "\x10\x0D", "\x03\x00\x05\x05"),
+        WRONG("omitted outer below the root", "\x10\x0D", "\x03\x02\x05\x05"),
+        WRONG("omitted outer of nothing", "\x0D\x10", "\x03\x01\x05\x05"),
+        WRONG("omitted outer without ticks", "\x10\x0D", "\x02\x01\x05"),
+        WRONG("omitted outer with a byte behind", "\x10\x0D", "\x04\x01\x05\x05\x05"),
         WRONG("mark longer than its column", "\x10\x09", "\x05xxxx"),
         WRONG("a length that wraps", "\x10\x09", "\xFF\xFF\xFF\xFF\x0F"),
         WRONG("arguments of no call", "\x0B\x10", "\x01x"),

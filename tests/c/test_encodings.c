@@ -101,7 +101,7 @@ Test(section_4_3, every_op)
                        "\xD8\x04\x01\x00" /* 300, plain; pushed after a push: column 1 */),
         COLUMN(open, "\x00\x0A"
                      "\x01\x64\x03"),
-        COLUMN(op, "\x12\x00\x11\x02\x03\x06\x01\x0D\x04\x02\x02\x03\x03\x01\x00\x00"),
+        COLUMN(op, "\x12\x00\x11\x02\x03\x06\x01\x0E\x04\x02\x02\x03\x03\x01\x00\x00"),
         COLUMN(start, "\x08"),
         COLUMN(resume, "\x00\x02\x00"),
         COLUMN(reopen, "\x0A\x01\x98\x05"),

@@ -98,6 +98,7 @@ struct told {
 struct log {
     struct told *events;
     size_t count;
+    size_t outer_count; /* omitted outer */
 };
 
 static void tell_block(const struct cptrace_block *block, struct cptrace_events *events, struct log *log)
@@ -111,8 +112,9 @@ static void tell_block(const struct cptrace_block *block, struct cptrace_events 
         if (told.op >= CPTRACE_OP_ANNOTATION_FIRST && told.op <= CPTRACE_OP_ANNOTATION_LAST) {
             told.first = events->annotations[event->value].cpu_ns;
             told.second = events->annotations[event->value].voluntary_switch_count;
-            told.value = 0;
+            told.value = events->annotations[event->value].levels;
         }
+        log->outer_count += told.op == CPTRACE_ANNOTATION_OMITTED_OUTER;
         cr_assert_lt(log->count, LOG_MAX);
         log->events[log->count++] = told;
     }
@@ -120,7 +122,7 @@ static void tell_block(const struct cptrace_block *block, struct cptrace_events 
 
 static enum cptrace_status tell(struct cptrace_reader *reader, struct log *log)
 {
-    *log = (struct log){calloc(LOG_MAX, sizeof *log->events), 0};
+    *log = (struct log){.events = calloc(LOG_MAX, sizeof *log->events)};
     struct cptrace_events events = {0};
     struct cptrace_block block;
     enum cptrace_status status;
@@ -249,7 +251,8 @@ static void finish_uninterrupted(struct killed_run *run, struct log *log)
     cptrace_reader_close(reader);
 }
 
-static void recover_and_compare(unsigned seed)
+/* How many calls had left-out ones open below them, and recorded ones in those. */
+static size_t recover_and_compare(unsigned seed)
 {
     struct killed_run run;
     struct left_files files;
@@ -277,12 +280,15 @@ static void recover_and_compare(unsigned seed)
     expect_same(&found, &expected, seed);
     remove_folder(&files);
     free_run(&run);
+    return found.outer_count;
 }
 
 Test(recovery, is_the_run_that_was_not_killed)
 {
+    size_t outer_count = 0;
     for (unsigned seed = 1; seed <= 400; seed++)
-        recover_and_compare(seed);
+        outer_count += recover_and_compare(seed);
+    cr_expect_gt(outer_count, 50, "%zu", outer_count);
 }
 
 /* ---- what else may lie there ---- */

@@ -244,9 +244,9 @@ static void tell_omitted(struct told *told, struct told_stack *stack, const stru
 {
     told->omitted_count += omitted->omitted_count;
     told->omitted_ticks += omitted->omitted_ticks;
-    if (!stack->depth)
+    if (stack->depth <= omitted->levels)
         return;
-    struct told_slice *slice = &stack->slices[stack->depth - 1];
+    struct told_slice *slice = &stack->slices[stack->depth - 1 - omitted->levels];
     told->calls[slice->call].omitted_count += omitted->omitted_count;
     told->calls[slice->call].omitted_ticks += omitted->omitted_ticks;
     slice->inner += omitted->omitted_ticks; /* not its own */
@@ -271,6 +271,7 @@ static void tell_event(struct told *told, struct told_stack *stack, const struct
         tell_pop(told, stack, event->tick);
         break;
     case CPTRACE_ANNOTATION_OMITTED:
+    case CPTRACE_ANNOTATION_OMITTED_OUTER:
         tell_omitted(told, stack, &events->annotations[event->value]);
         break;
     default:
@@ -278,6 +279,7 @@ static void tell_event(struct told *told, struct told_stack *stack, const struct
     }
 }
 
+/* Calls that are open at the end end then. */
 static struct told *read_told(struct ring_bench *bench)
 {
     struct told *told = calloc(1, sizeof *told);
@@ -294,7 +296,8 @@ static struct told *read_told(struct ring_bench *bench)
         for (size_t i = 0; i < events.event_count; i++)
             tell_event(told, stack, &events, &events.events[i]);
     }
-    cr_assert_eq(stack->depth, 0);
+    while (stack->depth)
+        tell_pop(told, stack, bench->tick);
     cptrace_events_free(&events);
     cptrace_reader_close(reader);
     free(stack);
@@ -304,7 +307,7 @@ static struct told *read_told(struct ring_bench *bench)
 /* One random run: functions 0 to 3 are plain, 4 and 5 coroutines, each with frames of its own. Odd ones can be left out. */
 struct scenario {
     uint32_t seed;
-    bool leave_out_odd;
+    bool leave_out_odd, ends_open;
     struct cptrace_transcoder_options options;
     uint32_t drain_every;
 };
@@ -358,8 +361,9 @@ static struct told *run_scenario(const struct scenario *scenario, uint64_t *omit
     uint32_t state = scenario->seed, stack[64];
     uint8_t alive[16] = {0};
     size_t depth = 0;
-    for (uint32_t i = 0; i < 3000 || depth > 0; i++) {
-        put_random_event(&bench, &state, stack, &depth, alive, i >= 3000);
+    const uint32_t event_count = scenario->ends_open ? 2000 + scenario->seed * 7 : 3000;
+    for (uint32_t i = 0; i < event_count || (depth > 0 && !scenario->ends_open); i++) {
+        put_random_event(&bench, &state, stack, &depth, alive, i >= event_count);
         if (i % scenario->drain_every == 0)
             cr_assert_eq(drain(&bench), CPTRACE_OK);
     }
@@ -408,7 +412,7 @@ static void compare(const struct told *whole, const struct told *part, const str
     }
 }
 
-Test(sieve, random_runs_add_up_exactly)
+static void add_up(uint32_t seed, bool ends_open)
 {
     static const struct scenario filters[] = {
         {.leave_out_odd = true},
@@ -419,20 +423,70 @@ Test(sieve, random_runs_add_up_exactly)
         {.options.min_call_ticks = 100},
         {.options.min_call_ticks = 12, .options.max_depth = 6, .leave_out_odd = true},
     };
-    for (uint32_t seed = 1; seed <= 6; seed++) {
-        uint64_t count, ticks;
-        struct told *whole = run_scenario(&(struct scenario){.seed = seed, .drain_every = 50}, &count, &ticks);
-        cr_assert_eq(count + whole->omitted_count, 0);
-        for (size_t i = 0; i < sizeof filters / sizeof *filters; i++) {
-            struct scenario scenario = filters[i];
-            scenario.seed = seed;
-            scenario.drain_every = 1 + seed * 40;
-            struct told *part = run_scenario(&scenario, &count, &ticks);
-            cr_expect_eq(part->omitted_count, count);
-            cr_expect_eq(part->omitted_ticks, ticks);
-            compare(whole, part, &scenario);
-            free(part);
-        }
-        free(whole);
+    uint64_t count, ticks;
+    struct told *whole = run_scenario(&(struct scenario){.seed = seed, .drain_every = 50, .ends_open = ends_open}, &count, &ticks);
+    cr_assert_eq(count + whole->omitted_count, 0);
+    for (size_t i = 0; i < sizeof filters / sizeof *filters; i++) {
+        struct scenario scenario = filters[i];
+        scenario.seed = seed;
+        scenario.drain_every = 1 + seed * 40;
+        scenario.ends_open = ends_open;
+        struct told *part = run_scenario(&scenario, &count, &ticks);
+        cr_expect_eq(part->omitted_count, count);
+        cr_expect_eq(part->omitted_ticks, ticks);
+        compare(whole, part, &scenario);
+        free(part);
     }
+    free(whole);
+}
+
+Test(sieve, random_runs_add_up_exactly)
+{
+    for (uint32_t seed = 1; seed <= 6; seed++)
+        add_up(seed, false);
+}
+
+Test(sieve, random_runs_that_end_anywhere_add_up_exactly)
+{
+    for (uint32_t seed = 1; seed <= 40; seed++)
+        add_up(seed, true);
+}
+
+/* f 2002.. { hidden 2003.. { g 2010.. { hidden 2011..2013, hidden 2014.. { f 2016.. } } } }, until 2020. */
+Test(sieve, left_out_calls_that_are_open_below_recorded_ones)
+{
+    struct ring_bench bench;
+    open_bench(&bench, NULL, 256);
+    bench.tick = 1997;
+    put_definition(&bench, 0, "f");
+    put_definition(&bench, 1, "g");
+    put_definition_as(&bench, CPTRACE_RING_DEFINE_OMITTED, 2, "hidden", 0);
+    wait_ticks(&bench, 1);
+    put(&bench, CPTRACE_RING_CALL, 0);
+    put(&bench, CPTRACE_RING_CALL, 2);
+    wait_ticks(&bench, 6);
+    put(&bench, CPTRACE_RING_CALL, 1);
+    put(&bench, CPTRACE_RING_CALL, 2);
+    wait_ticks(&bench, 1);
+    put(&bench, CPTRACE_RING_RETURN, 2);
+    put(&bench, CPTRACE_RING_CALL, 2);
+    wait_ticks(&bench, 1);
+    put(&bench, CPTRACE_RING_CALL, 0);
+    cr_assert_eq(drain(&bench), CPTRACE_OK);
+    bench.tick = 2020;
+    cptrace_transcoder_finish(bench.transcoder, bench.tick);
+    expect_omitted(&bench, 3, 7 + 2 + 2);
+    struct told *const told = read_told(&bench);
+    static const struct told_call expected[] = {
+        {.start = 2002, .end = 2020, .self = 1, .running = 18, .omitted_count = 1, .omitted_ticks = 7, .plain = true},
+        {.start = 2010, .end = 2020, .self = 2, .running = 10, .omitted_count = 2, .omitted_ticks = 4, .plain = true},
+        {.start = 2016, .end = 2020, .self = 4, .running = 4, .plain = true},
+    };
+    cr_assert_eq(told->call_count, 3);
+    for (size_t i = 0; i < 3; i++)
+        cr_expect_eq(memcmp(&told->calls[i], &expected[i], sizeof *expected), 0, "call %zu: self %llu, left out %llu of %llu ticks", i,
+                     (unsigned long long)told->calls[i].self, (unsigned long long)told->calls[i].omitted_count,
+                     (unsigned long long)told->calls[i].omitted_ticks);
+    free(told);
+    close_bench(&bench);
 }

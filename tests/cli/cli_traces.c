@@ -244,6 +244,22 @@ static void make_unfinished(const char *folder, const char *name, int cut)
         finish(&m, 50);
 }
 
+/* left out 2..10 { main 10.. { left out 20..30 { f 30.. { g 40..50; left out: 2 calls, 5 in them } } } }: all open at the end, at 100. The
+ * one at 20 called another one, too. */
+static void make_left_out_open(const char *folder)
+{
+    struct maker m = begin(folder, "left_out_open", 0);
+    const uint32_t main_ = user_function(&m, "main", 1, 0), f = user_function(&m, "f", 5, 0), g = user_function(&m, "g", 9, 0);
+    cptrace_lane_call(m.lane, at(10), main_);
+    cptrace_lane_call(m.lane, at(30), f);
+    cptrace_lane_call(m.lane, at(40), g);
+    cptrace_lane_return(m.lane, at(50));
+    cptrace_lane_omitted(m.lane, at(100), 2, 5);
+    cptrace_lane_omitted_outer(m.lane, at(100), 1, 2, 10);
+    cptrace_lane_omitted_outer(m.lane, at(100), 2, 1, 8);
+    finish(&m, 100);
+}
+
 /* f calls itself: depth calls, one tick apart each way. */
 static void make_deep(const char *folder, const char *name, uint64_t depth)
 {
@@ -449,6 +465,7 @@ int main(int argument_count, char **arguments)
     make_two_lanes(folder);
     make_unfinished(folder, "unfinished", 0);
     make_unfinished(folder, "killed", 1);
+    make_left_out_open(folder);
     make_deep(folder, "deep", 10000);
     make_many_blocks(folder);
     make_hostile(folder);

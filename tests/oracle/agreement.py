@@ -127,7 +127,7 @@ def _definition_differences(trace, lines):
 
 def _event_differences(trace, lines):
     kinds = {"return", "unwind", "suspend", "resume", "reopen", "start", "throw", "call"}
-    kinds |= {"cpu", "mark", "counter", "arguments", "omitted"}
+    kinds |= {"cpu", "mark", "counter", "arguments", "omitted", "omitted_outer"}
     told = (line for line in lines if line[1] is not None and line[2] in kinds)
     for block in trace.blocks:
         for number, event in enumerate(block.get("events", ())):

@@ -284,7 +284,7 @@ class Trace:
             tick, after_pop = tick + delta, pops
             if op == 6 or 8 <= op <= 15:
                 check(stack or op not in (6, 11), "throw into nothing, or arguments of nothing")
-                event = self.read_annotation_event(op, tick, columns["annotation"], cpu) if op != 6 else ("throw", tick, None, None, None)
+                event = self.read_annotation_event(op, tick, columns["annotation"], cpu, len(stack)) if op != 6 else ("throw", tick, None, None, None)
                 cpu = (event[2]["cpu_ns"], event[2]["voluntary_switches"]) if op == 8 else cpu
                 if event:
                     yield event
@@ -298,29 +298,31 @@ class Trace:
             yield name, tick, function if shown else None, activation if name in ("start", "resume", "reopen") else None, start
         check(tick == block["last"], "last tick")
 
-    def read_annotation_event(self, op, tick, column, cpu):
+    def read_annotation_event(self, op, tick, column, cpu, depth):
         """(name, tick, fields), or None for one that is reserved."""
         payload = Cursor(column.string())
         if op == 8:
             cpu = cpu[0] + payload.zigzag(), cpu[1] + payload.zigzag()
         fields = self.read_annotation(op, payload, cpu)
+        check(op != 13 or 1 <= fields[1]["levels"] <= depth, "omitted outer")
         return (fields[0], tick, fields[1]) if fields else None
 
     def read_annotation(self, op, payload, cpu):
         """(name, fields), or None for those that are reserved."""
-        if op >= 13:
+        if op >= 14:
             return None
         if op == 8:
             check(0 <= cpu[0] < 1 << 63 and 0 <= cpu[1] < 1 << 63, "cpu")
             fields = {"cpu_ns": cpu[0], "voluntary_switches": cpu[1]}
         elif op == 10:
             fields = {"value": payload.fixed("d")[0], "name": payload.take(len(payload.data) - 8)}
-        elif op == 12:
-            fields = {"count": payload.varint(), "ticks": payload.varint()}
+        elif op in (12, 13):
+            fields = {"levels": payload.varint()} if op == 13 else {}
+            fields.update(count=payload.varint(), ticks=payload.varint())
         else:
             fields = {"text": payload.take(len(payload.data))}
         payload.end()
-        return ("cpu", "mark", "counter", "arguments", "omitted")[op - 8], fields
+        return ("cpu", "mark", "counter", "arguments", "omitted", "omitted_outer")[op - 8], fields
 
     # 4.4 End
 

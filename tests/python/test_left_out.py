@@ -254,6 +254,72 @@ def test_times_add_up_exactly(runs, name):
         assert running == root["running_ns"]
 
 
+# ---- left-out calls that are open when the run ends, with recorded ones open in them ----
+
+HIDDEN = """
+    def around(call):
+        for n in range(20_000):
+            pass
+        within()
+        call()
+
+    def within(): pass
+"""
+
+OPEN_AT_THE_END = """
+    import os, signal, sys
+    import hidden
+    from callprofiler import block, profile
+
+    session = block("main", quiet=True, exclude="hidden")
+
+    def ends():
+        if sys.argv[1] == "exit":
+            os._exit(0)
+        if sys.argv[1] == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        session.__exit__(None, None, None)
+
+    @profile(quiet=True, exclude="hidden")
+    def main():
+        hidden.around(ends)
+
+    if sys.argv[1] == "block":
+        session.__enter__()
+        hidden.around(ends)
+    else:
+        main()
+"""
+
+
+def end_inside(record, tmp_path, how):
+    (tmp_path / "hidden.py").write_text(textwrap.dedent(HIDDEN))
+    return record(OPEN_AT_THE_END, arguments=[how], ok=how != "kill")
+
+
+@pytest.mark.parametrize("how", ["exit", "kill"])
+def test_open_at_the_end(record, command, tmp_path, how):
+    run = end_inside(record, tmp_path, how)
+    if not run.traces:
+        assert command("cptrace", "recover", run.folder / ".profile").returncode == 0
+    tree = run.tree_of("main")
+    main, ends = tree.one("main"), tree.one("ends")
+    assert main["outcome"] == ends["outcome"] == "unfinished" and tree.parent(ends) is main
+    assert main["omitted_calls"] == 2 and "omitted_calls" not in ends
+    assert main["omitted_ns"] > 0
+    before_ends = main["self_ns"] + main["omitted_ns"] + slices_below(tree, main) - ends["running_ns"]
+    assert before_ends == ends["start_ns"] - main["start_ns"] == main["running_ns"] - ends["running_ns"]
+
+
+def test_open_at_the_end_below_no_call(record, tmp_path):
+    run = end_inside(record, tmp_path, "block")
+    tree = run.tree_of("main")
+    assert tree.one("ends")["outcome"] == "unfinished"
+    assert not any("omitted_calls" in call for call in tree.calls)
+    info = read_info(run.trace_of("main"))
+    assert info["omitted_calls"] == 2 and info["omitted_ns"] > 0
+
+
 # ---- max_bytes ----
 
 MANY = """

@@ -69,6 +69,7 @@ enum cptrace_annotation_kind {
     CPTRACE_ANNOTATION_COUNTER = 10,
     CPTRACE_ANNOTATION_ARGUMENTS = 11,
     CPTRACE_ANNOTATION_OMITTED = 12,
+    CPTRACE_ANNOTATION_OMITTED_OUTER = 13,
 };
 
 /* One tick tied to the wall clocks; SPEC.md 8. */

@@ -71,14 +71,15 @@ struct cptrace_activation_start {
 struct cptrace_annotation {
     union {
         uint64_t cpu_ns;        /* CPU */
-        uint64_t omitted_count; /* OMITTED */
+        uint64_t omitted_count; /* OMITTED, OMITTED_OUTER */
         double value;           /* COUNTER */
     };
     union {
         uint64_t voluntary_switch_count; /* CPU */
-        uint64_t omitted_ticks;          /* OMITTED */
+        uint64_t omitted_ticks;          /* OMITTED, OMITTED_OUTER */
     };
     struct cptrace_string text; /* MARK, ARGUMENTS, COUNTER (its name); points into the block's content. Else empty */
+    uint32_t levels;            /* OMITTED_OUTER: how far below the top call; at most as many as are open. Else 0 */
 };
 
 struct cptrace_open_call {

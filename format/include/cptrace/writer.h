@@ -76,13 +76,15 @@ void cptrace_lane_throw(struct cptrace_lane_writer *lane, uint64_t tick);
 
 /* Annotations, SPEC.md 4.3; they are events like the others. cpu: what the lane's OS thread has used, and how often it gave up the CPU by
  * itself, since any fixed moment. arguments: of the top call, right after it began; ignored when nothing is open. omitted: calls below the
- * top call that a filter left out since the last such annotation, and the time in them that is not in recorded calls. Text is cut like
- * strings. */
+ * top call that a filter left out since the last such annotation, and the time in them that is not in recorded calls;
+ * omitted_outer: the same of the call so many levels below the top (the root: as many as are open); ignored when it is no such number. Text
+ * is cut like strings. */
 void cptrace_lane_cpu(struct cptrace_lane_writer *lane, uint64_t tick, uint64_t cpu_ns, uint64_t voluntary_switch_count);
 void cptrace_lane_mark(struct cptrace_lane_writer *lane, uint64_t tick, struct cptrace_string text);
 void cptrace_lane_counter(struct cptrace_lane_writer *lane, uint64_t tick, double value, struct cptrace_string name);
 void cptrace_lane_arguments(struct cptrace_lane_writer *lane, uint64_t tick, struct cptrace_string text);
 void cptrace_lane_omitted(struct cptrace_lane_writer *lane, uint64_t tick, uint64_t count, uint64_t ticks);
+void cptrace_lane_omitted_outer(struct cptrace_lane_writer *lane, uint64_t tick, uint32_t levels, uint64_t count, uint64_t ticks);
 
 /* The activation of the top open call, or CPTRACE_NO_NUMBER when it is a plain call or nothing is open. */
 uint32_t cptrace_lane_top_activation(const struct cptrace_lane_writer *lane);
