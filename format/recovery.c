@@ -15,14 +15,17 @@
 
 /* ---- what was written: the spool of the ring file, or the part ---- */
 
+/* -EIO: somebody made the part shorter meanwhile. */
 static int64_t read_written(const struct cptrace_recovery *recovery, uint64_t offset, void *buffer, size_t capacity)
 {
     if (offset >= recovery->written_bytes)
         return 0;
     if (capacity > recovery->written_bytes - offset)
         capacity = (size_t)(recovery->written_bytes - offset);
-    if (!leftover_is_spooled(recovery))
-        return cptrace_file_read_at(recovery->part, offset, buffer, capacity);
+    if (!leftover_is_spooled(recovery)) {
+        const int64_t count = cptrace_file_read_at(recovery->part, offset, buffer, capacity);
+        return count == 0 && capacity > 0 ? -EIO : count;
+    }
     memcpy(buffer, recovery->image.head.spool + offset, capacity);
     return (int64_t)capacity;
 }

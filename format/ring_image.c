@@ -40,6 +40,7 @@ static bool is_plain_name(const char *name)
 enum cptrace_status cptrace_ring_image_read_head(const struct cptrace_file *file, struct ring_image *image, struct cptrace_error *error)
 {
     struct cptrace_ring_file *const head = &image->head;
+    image->file_bytes = cptrace_file_size(file);
     const enum cptrace_status status = read_exactly(file, 0, head, sizeof *head, error);
     if (status == CPTRACE_TRUNCATED || (status == CPTRACE_OK && head->magic == 0)) { /* its process died while it made it */
         *head = (struct cptrace_ring_file){.state = CPTRACE_RING_FILE_IDLE};
@@ -110,18 +111,17 @@ enum cptrace_status cptrace_ring_image_read_regions(const struct cptrace_file *f
 {
     if (image->head.checkpoint_offset == CPTRACE_NO_CHECKPOINT)
         return corrupt(error, 0, "there was no room for a checkpoint");
+    enum cptrace_status status = CPTRACE_OK;
     struct cptrace_ring *const region = malloc(sizeof *region);
     if (!region)
         return cptrace_error_no_memory(error, 0);
+    const int64_t file_bytes = cptrace_file_size(file);
+    if (file_bytes < image->file_bytes)
+        status = cptrace_error_set(error, CPTRACE_TRUNCATED, 0, "ring file: it became shorter");
     uint64_t offset = CPTRACE_RING_FILE_HEAD_BYTES, rings_bytes = 0, bytes;
-    enum cptrace_status status = CPTRACE_OK;
-    for (; status == CPTRACE_OK; offset += bytes) {
+    for (; status == CPTRACE_OK && offset < (uint64_t)file_bytes; offset += bytes) {
         status = read_exactly(file, offset, region, sizeof *region, error);
-        if (status == CPTRACE_TRUNCATED || (status == CPTRACE_OK && region->capacity_slots == 0)) {
-            status = CPTRACE_OK;
-            break;
-        }
-        if (status != CPTRACE_OK)
+        if (status != CPTRACE_OK || region->capacity_slots == 0)
             break;
         const uint64_t slots = region->capacity_slots;
         const bool counts = region->file_id == image->head.file_id;

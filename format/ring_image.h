@@ -8,6 +8,7 @@
 
 struct ring_image {
     struct cptrace_ring_file head; /* its name is NUL-terminated, and a plain file name; its counts are within bounds */
+    int64_t file_bytes;            /* when the head was read */
     struct cptrace_ring **rings;   /* of the run, one per lane; tail is 0: where to begin, the checkpoint says */
     size_t ring_count, ring_capacity;
     uint8_t *checkpoint; /* NULL: none yet */

@@ -1,5 +1,7 @@
-/* A process that goes on, and dies, between the moment when the head of its ring file is read and the moment when the file is locked: what
- * it did in between is done here, by a wrapper of what stands between the two. */
+/* What happens to the files while they are read is done here by wrappers of what the reader asks of the system: a process that goes on, and
+ * dies, between the moment when the head of its ring file is read and the moment when the file is locked; and files that somebody
+ * truncates.
+ */
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -15,6 +17,8 @@
 
 bool __real_cptrace_file_is_owned(const struct cptrace_file *file, uint64_t process_id);
 bool __wrap_cptrace_file_is_owned(const struct cptrace_file *file, uint64_t process_id);
+int64_t __real_cptrace_file_read_at(const struct cptrace_file *file, uint64_t offset, void *buffer, size_t capacity);
+int64_t __wrap_cptrace_file_read_at(const struct cptrace_file *file, uint64_t offset, void *buffer, size_t capacity);
 
 static struct left_files files;
 static void (*meanwhile)(void);
@@ -26,6 +30,18 @@ bool __wrap_cptrace_file_is_owned(const struct cptrace_file *file, uint64_t proc
     if (meanwhile)
         meanwhile();
     return __real_cptrace_file_is_owned(file, process_id);
+}
+
+static int reads_until_truncated; /* 0: it is not, or it was */
+static off_t truncated_to;
+
+int64_t __wrap_cptrace_file_read_at(const struct cptrace_file *file, uint64_t offset, void *buffer, size_t capacity)
+{
+    if (reads_until_truncated > 0 && --reads_until_truncated == 0) {
+        truncate(files.ring_path, truncated_to);
+        truncate(files.part_path, truncated_to);
+    }
+    return __real_cptrace_file_read_at(file, offset, buffer, capacity);
 }
 
 /* ---- what the process did ---- */
@@ -150,4 +166,72 @@ Test(recovery_meanwhile, the_file_was_truncated)
     expect_try_again(cut_the_file, true, false);
     expect_kind(files.ring_path, CPTRACE_LEFTOVER_IDLE);
     remove_folder(&files);
+}
+
+/* ---- truncated at any of the reads ---- */
+
+/* All bytes of the trace; false: it could not be read to its end, and that was told. */
+static bool read_trace(const struct cptrace_recovery *recovery, struct memory_file *trace)
+{
+    int64_t count;
+    trace->bytes = malloc(1 << 16);
+    while ((count = cptrace_recovery_read(recovery, trace->length, trace->bytes + trace->length, 777)) > 0) {
+        trace->length += (size_t)count;
+        cr_assert_lt(trace->length, (1 << 16) - 777);
+    }
+    return count == 0;
+}
+
+struct outcome {
+    bool told; /* an error, or what the trace lacks */
+    size_t event_count;
+};
+
+static struct outcome recover_truncated(const char *path, int reads, off_t to)
+{
+    struct outcome outcome = {.told = true};
+    struct cptrace_recovery *recovery;
+    struct memory_file trace = {0};
+    reads_until_truncated = reads;
+    truncated_to = to;
+    if (cptrace_recovery_open(path, &recovery, NULL) != CPTRACE_OK)
+        return outcome;
+    if (cptrace_recovery_kind(recovery) == CPTRACE_LEFTOVER_RUN && cptrace_recovery_end_cut(recovery, NULL) == CPTRACE_OK &&
+        read_trace(recovery, &trace)) {
+        const struct reading reading = read_everything(&trace);
+        cr_expect_eq(reading.final_status, CPTRACE_END, "%s after %d reads, to %d bytes: a trace without its end", path, reads, (int)to);
+        outcome = (struct outcome){cptrace_recovery_trouble(recovery) != NULL, reading.event_count};
+    }
+    memory_file_free(&trace);
+    cptrace_recovery_close(recovery);
+    return outcome;
+}
+
+/* What was read before is the run; what could not be read is told: never a trace that lacks something in silence. */
+static void expect_whole_or_told(bool spooled, bool from_part)
+{
+    static const off_t lengths[] = {0, 100, CPTRACE_RING_FILE_HEAD_BYTES, CPTRACE_RING_FILE_HEAD_BYTES + 100,
+                                    CPTRACE_RING_FILE_HEAD_BYTES + CPTRACE_RING_HEADER_BYTES + 16};
+    int told = 0, whole = 0;
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        for (int reads = 1, more = 1; more; reads++) {
+            leave_one_call(spooled);
+            const struct outcome outcome = recover_truncated(from_part ? files.part_path : files.ring_path, reads, lengths[i]);
+            more = reads_until_truncated == 0;
+            reads_until_truncated = 0;
+            cr_expect(outcome.told || outcome.event_count == 1, "after %d reads, to %d bytes", reads, (int)lengths[i]);
+            told += outcome.told;
+            whole += !outcome.told;
+            remove_folder(&files);
+        }
+    }
+    cr_expect_gt(told, 4);
+    cr_expect_gt(whole, 3);
+}
+
+Test(recovery_meanwhile, truncated_while_it_is_read)
+{
+    expect_whole_or_told(true, false);
+    expect_whole_or_told(false, false);
+    expect_whole_or_told(false, true);
 }
