@@ -1,8 +1,9 @@
-/* Whether a block has an annotation, without decoding it: only the op column is walked, and only when it can hold one. */
+/* What can be told of a block of events without decoding it. */
 #include <string.h>
 
 #include "events_header.h"
 
+/* Only the op column is walked, and only when it can hold one. */
 bool cptrace_events_have(const struct cptrace_block *block, enum cptrace_annotation_kind kind)
 {
     struct events_header header;
@@ -16,4 +17,11 @@ bool cptrace_events_have(const struct cptrace_block *block, enum cptrace_annotat
         if (value == (uint64_t)kind)
             return true;
     return false;
+}
+
+uint32_t cptrace_events_open_count(const struct cptrace_block *block)
+{
+    struct events_header header;
+    const bool is_valid = cptrace_events_header_parse(block->content, block->content_bytes, block->offset, &header, NULL) == CPTRACE_OK;
+    return is_valid ? header.open_count : 0;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "platform/platform.h"
+#include "replay/call_stack.h"
 
 /* Decoded and not yet taken: enough that neither side waits for the other's hiccups; each block is about 1 MiB decoded. */
 enum { FEED_AHEAD_MAX = 4 };
@@ -127,6 +128,13 @@ static void check_entry(const struct block_feed *feed, struct fed_block *block, 
         block->status = CPTRACE_NO_MEMORY;
 }
 
+static enum cptrace_status decode_events(struct fed_block *block, const struct cptrace_block *raw)
+{
+    if (cptrace_events_open_count(raw) > OPEN_CALLS_MAX)
+        return too_many_open_calls(&block->error);
+    return cptrace_events_decode(raw, &block->events, &block->error);
+}
+
 static void decode(struct block_feed *feed, struct fed_block *block, size_t place)
 {
     const struct trace *const trace = feed->trace;
@@ -138,7 +146,7 @@ static void decode(struct block_feed *feed, struct fed_block *block, size_t plac
     block->after_skipped = trace->part.is_part && trace->part.after_skipped[place];
     block->status = cptrace_reader_read_block(feed->trace->reader, entry, &feed->buffer, &raw, &block->error);
     if (block->status == CPTRACE_OK)
-        block->status = cptrace_events_decode(&raw, &block->events, &block->error);
+        block->status = decode_events(block, &raw);
     if (block->status == CPTRACE_OK)
         keep_text(block);
     if (block->status == CPTRACE_OK)

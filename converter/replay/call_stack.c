@@ -1,12 +1,27 @@
 #include "replay/call_stack.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
-bool call_stack_reserve(struct call_stack *stack)
+#define FIRST_CAPACITY 16
+
+enum cptrace_status too_many_open_calls(struct cptrace_error *error)
+{
+    if (error) {
+        *error = (struct cptrace_error){.status = CPTRACE_NO_MEMORY};
+        snprintf(error->message, sizeof error->message, "no memory for more than %u calls that are open at once", OPEN_CALLS_MAX);
+    }
+    return CPTRACE_NO_MEMORY;
+}
+
+bool call_stack_reserve(struct call_stack *stack, size_t *deep_call_count)
 {
     if (stack->count < stack->capacity)
         return true;
-    const size_t capacity = stack->capacity ? stack->capacity * 2 : 64;
+    const size_t capacity = stack->capacity ? stack->capacity * 2 : FIRST_CAPACITY;
+    *deep_call_count += capacity > DEEP_STACK_CALLS ? capacity - stack->capacity : 0;
+    if (*deep_call_count > OPEN_CALLS_MAX)
+        return false;
     struct frame *frames = realloc(stack->frames, capacity * sizeof *frames);
     if (!frames)
         return false;

@@ -72,8 +72,15 @@ static inline void call_stack_settle_slice(struct call_stack *stack, struct fram
         call_stack_settle_notes(stack, frame);
 }
 
-/* false: no memory. Lays the ground when the stack is new. */
-bool call_stack_reserve(struct call_stack *stack);
+/* A trace of a kilobyte can say that 16 Mi calls are open, on each of many lanes: more than this, over all lanes, are refused. No program
+ * has them. */
+#define OPEN_CALLS_MAX (1u << 21)
+enum cptrace_status too_many_open_calls(struct cptrace_error *error); /* NO_MEMORY */
+/* Stacks that are not deep do not count. */
+#define DEEP_STACK_CALLS 1024
+
+/* false: no memory, or more deep calls over all lanes than OPEN_CALLS_MAX. Lays the ground when the stack is new. */
+bool call_stack_reserve(struct call_stack *stack, size_t *deep_call_count);
 void call_stack_free(struct call_stack *stack);
 
 /* Suspended calls, in places that stay the same while they are suspended. */

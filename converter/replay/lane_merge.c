@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "replay/call_stack.h"
+
 /* A lane with a decoded block that is not used up. */
 struct active_lane {
     uint64_t key; /* of its next event */
@@ -23,6 +25,7 @@ struct lane_merge {
     struct fed_block *used;   /* the last run's, given back by the next call */
     struct active_lane *heap; /* binary heap, the smallest key first */
     size_t heap_count, heap_capacity;
+    size_t open_count; /* in the heads of the active blocks */
     struct failed_block *failed;
     size_t failed_count;
 };
@@ -73,6 +76,7 @@ static bool push(struct lane_merge *merge, struct fed_block *block)
     for (; at > 0 && comes_before(&added, &merge->heap[(at - 1) / 2]); at = (at - 1) / 2)
         merge->heap[at] = merge->heap[(at - 1) / 2];
     merge->heap[at] = added;
+    merge->open_count += block->events.open_count;
     return true;
 }
 
@@ -180,6 +184,7 @@ static size_t find_run_end(const struct fed_block *block, size_t begin, uint64_t
 static void remove_active(struct lane_merge *merge, struct active_lane *active)
 {
     merge->used = active->block;
+    merge->open_count -= active->block->events.open_count;
     *active = merge->heap[--merge->heap_count];
     heapify(merge);
 }
@@ -230,6 +235,8 @@ enum cptrace_status lane_merge_next(struct lane_merge *merge, struct lane_run *r
         if (!push(merge, merge->ahead))
             return no_memory(error);
         merge->ahead = NULL;
+        if (merge->open_count > OPEN_CALLS_MAX)
+            return too_many_open_calls(error);
     }
     if (merge->heap_count == 0)
         return CPTRACE_END;

@@ -40,7 +40,7 @@ bool machine_begin_call(struct machine *machine, uint32_t lane, uint32_t functio
                         uint64_t slice_start_ns)
 {
     struct call_stack *stack = &machine->stacks[lane];
-    if (stack->count == stack->capacity && !call_stack_reserve(stack))
+    if (stack->count == stack->capacity && !call_stack_reserve(stack, &machine->deep_call_count))
         return machine_stop_for_memory(machine);
     const struct frame *parent = call_stack_top(stack);
     const uint32_t path = path_tree_child(machine->tree, parent->path, function);
@@ -83,7 +83,7 @@ bool machine_begin_activation(struct machine *machine, uint32_t lane, uint32_t f
 static bool push_ghost(struct machine *machine, uint32_t lane, uint32_t activation, uint64_t now_ns)
 {
     struct call_stack *stack = &machine->stacks[lane];
-    if (!call_stack_reserve(stack))
+    if (!call_stack_reserve(stack, &machine->deep_call_count))
         return machine_stop_for_memory(machine);
     struct frame ghost = *call_stack_top(stack);
     ghost.function = CPTRACE_NO_NUMBER;
@@ -264,7 +264,7 @@ bool machine_resume(struct machine *machine, uint32_t lane, uint32_t activation,
     if (!found)
         return true;
     struct call_stack *stack = &machine->stacks[lane];
-    if (!call_stack_reserve(stack))
+    if (!call_stack_reserve(stack, &machine->deep_call_count))
         return machine_stop_for_memory(machine);
     const struct activation_place place = *found;
     struct frame frame;

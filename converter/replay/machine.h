@@ -13,6 +13,7 @@ struct machine {
     struct path_tree *tree;
     struct call_stack *stacks; /* by lane */
     size_t stack_count;
+    size_t deep_call_count; /* room of all deep stacks */
     struct suspended_calls suspended;
     struct activations activations;
     uint64_t next_id;

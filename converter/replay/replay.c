@@ -10,7 +10,7 @@
 static bool replay_run(struct machine *machine, const struct lane_run *run, bool damaged)
 {
     struct call_stack *stack = &machine->stacks[run->lane];
-    if (stack->count == 0 && !call_stack_reserve(stack))
+    if (stack->count == 0 && !call_stack_reserve(stack, &machine->deep_call_count))
         return machine_stop_for_memory(machine);
     if (run->block_begins) {
         stack->next_start = 0;
@@ -177,19 +177,30 @@ static void clean_up(struct machine *machine)
     task_index_free(&machine->tasks);
 }
 
+static void tell_stop(const struct machine *machine, const struct cptrace_error *merging, struct cptrace_error *error)
+{
+    if (machine->deep_call_count > OPEN_CALLS_MAX) {
+        too_many_open_calls(error);
+    } else if (merging->status != CPTRACE_OK) {
+        *error = *merging;
+    } else if (machine->stopped == -CPTRACE_NO_MEMORY) {
+        *error = (struct cptrace_error){.status = CPTRACE_NO_MEMORY};
+        snprintf(error->message, sizeof error->message, "no memory to replay the events");
+    }
+}
+
 int trace_replay(struct trace *trace, const struct replay_visitor *visitors, size_t visitor_count,
                  void (*progress)(void *context, uint64_t events_done, uint64_t events_all), void *progress_context,
                  struct replay_result *result, struct cptrace_error *error)
 {
+    struct cptrace_error merging = {0};
     struct machine machine = {.trace = trace, .tree = &trace->paths, .visitors = visitors, .visitor_count = visitor_count};
     if (prepare(&machine))
-        replay_events(&machine, progress, progress_context, error);
+        replay_events(&machine, progress, progress_context, &merging);
     if (!machine.stopped && finish_unfinished(&machine))
         conclude(&machine, result);
     clean_up(&machine);
-    if (machine.stopped == -CPTRACE_NO_MEMORY && error) {
-        *error = (struct cptrace_error){.status = CPTRACE_NO_MEMORY};
-        snprintf(error->message, sizeof error->message, "no memory to replay the events");
-    }
+    if (machine.stopped && error)
+        tell_stop(&machine, &merging, error);
     return machine.stopped;
 }

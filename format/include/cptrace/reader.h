@@ -176,6 +176,8 @@ enum cptrace_status cptrace_events_decode(const struct cptrace_block *block, str
 void cptrace_events_free(struct cptrace_events *events);
 /* Whether an events block holds an annotation of a kind: much faster than decoding it. */
 bool cptrace_events_have(const struct cptrace_block *block, enum cptrace_annotation_kind kind);
+/* How many calls it says were open before its first event: decoding takes 24 bytes for each. 0: none, or it is no valid block. */
+uint32_t cptrace_events_open_count(const struct cptrace_block *block);
 
 /* All that was read up to now; pointers are valid until the next call of next. */
 const struct cptrace_definitions *cptrace_reader_definitions(const struct cptrace_reader *reader);
