@@ -12,15 +12,12 @@
 #include "platform/platform.h"
 #include "vocabulary.h"
 
-enum { CALLS_OPTION_RANGE = 1, CALLS_OPTION_LANE, CALLS_OPTION_FUNCTION, CALLS_OPTION_VERBOSE, CALLS_OPTION_HELP };
+enum { CALLS_OPTION_HELP = 1 };
 
 #define NOT_THERE REPLAY_NO_CALL
 
 static const struct option_row calls_rows[] = {
-    {CALLS_OPTION_RANGE, 'r', "range", "FROM..TO", "only what ran between these times of the run"},
-    {CALLS_OPTION_LANE, 'l', "lane", "N|NAME", "only this lane, or all lanes of this name"},
-    {CALLS_OPTION_FUNCTION, 'f', "function", "NAME", "only calls of functions of this name: f, C.f, module.C.f"},
-    {CALLS_OPTION_VERBOSE, 'v', "verbose", NULL, "say how much was read"},
+    CALL_FILTER_ROWS,
     {CALLS_OPTION_HELP, 'h', "help", NULL, "this text"},
 };
 
@@ -253,89 +250,31 @@ static enum exit_code run_calls(const char *path, struct trace *trace, struct ca
     return code;
 }
 
-static size_t count_event_blocks(const struct trace *trace)
-{
-    const struct trace_facts *const facts = trace_facts(trace);
-    size_t count = 0;
-    for (size_t i = 0; i < facts->block_count; ++i)
-        count += facts->blocks[i].kind == CPTRACE_BLOCK_EVENTS;
-    return count;
-}
-
-static void tell_reading(const char *path, const struct trace *trace)
-{
-    const struct trace_reading reading = trace_reading(trace);
-    message_detail("%s: needed %zu of %zu blocks of events, decompressed %" PRIu64 " blocks in all, %s", message_file_name(path),
-                   reading.selected_count, count_event_blocks(trace), reading.decompressed_count,
-                   reading.by_index ? "found by the index" : "found by a scan of the whole file");
-}
-
-static enum exit_code run_part(const char *path, struct trace *trace, const struct call_filter_request *request)
-{
-    struct call_filter filter;
-    enum exit_code code = call_filter_resolve(&filter, request, path, trace_facts(trace)->definitions);
-    if (code == EXIT_CODE_OK && call_filter_wanted(request)) {
-        const struct trace_selection selection = call_filter_selection(&filter);
-        if (trace_select(trace, &selection) != CPTRACE_OK) {
-            message_error("no memory");
-            code = EXIT_CODE_FAILED;
-        }
-    }
-    if (code == EXIT_CODE_OK)
-        code = run_calls(path, trace, filter);
-    call_filter_free(&filter);
-    if (code == EXIT_CODE_OK || code == EXIT_CODE_PARTIAL)
-        tell_reading(path, trace);
-    return code;
-}
-
 static enum exit_code open_and_run(const char *path, const struct call_filter_request *request)
 {
     struct trace *trace;
-    enum exit_code code = call_filter_wanted(request) ? trace_argument_survey(path, &trace) : trace_argument_open(path, &trace);
+    struct call_filter filter;
+    enum exit_code code = call_filter_open(path, request, &trace, &filter);
     if (code != EXIT_CODE_OK)
         return code;
-    code = run_part(path, trace, request);
+    code = run_calls(path, trace, filter);
+    call_filter_tell_reading(path, trace, code);
+    call_filter_free(&filter);
     trace_close(trace);
     return code;
-}
-
-/* False: wrong usage, told. */
-static bool apply_option(struct call_filter_request *request, const char **path, int option, const char *value)
-{
-    switch (option) {
-    case CALLS_OPTION_RANGE:
-        if (time_range_parse(value, &request->range))
-            return true;
-        message_usage("--range: expected FROM..TO such as 1.2s..1.3s, 250ms.. or ..2m, found '%s'", value);
-        return false;
-    case CALLS_OPTION_LANE:
-        request->lane = value;
-        return true;
-    case CALLS_OPTION_FUNCTION:
-        request->function = value;
-        return true;
-    case CALLS_OPTION_VERBOSE:
-        message_level(MESSAGE_VERBOSE);
-        return true;
-    case OPTION_OPERAND:
-        return trace_argument_set(path, value);
-    default:
-        return false;
-    }
 }
 
 enum exit_code cmd_calls(int argument_count, char **arguments)
 {
     struct option_walk walk = option_walk_begin(&calls_options, argument_count, arguments);
-    struct call_filter_request request = {.range = {0, UINT64_MAX}};
+    struct call_filter_request request = CALL_FILTER_ALL;
     const char *path = NULL, *value;
     for (int option; (option = option_next(&walk, &value)) != OPTION_END;) {
         if (option == CALLS_OPTION_HELP) {
             option_table_help(&calls_options, stdout);
             return trace_argument_close_output(EXIT_CODE_OK);
         }
-        if (!apply_option(&request, &path, option, value))
+        if (option == OPTION_OPERAND ? !trace_argument_set(&path, value) : !call_filter_take(&request, option, value))
             return EXIT_CODE_USAGE;
     }
     if (!trace_argument_given(path))

@@ -71,6 +71,13 @@ struct trace_selection {
  * others, part of what they did may be in blocks that are not read: see is_partial and goes_on. OK or NO_MEMORY. */
 enum cptrace_status trace_select(struct trace *trace, const struct trace_selection *selection);
 
+/* The blocks of events that a replay would read, in file order, as they are; not during a replay. Stops when visit does not return OK. What
+ * is not what the index says, or does not decompress, is not visited, and counts as damage. IO_ERROR, NO_MEMORY, or what visit returned. */
+enum cptrace_status trace_visit_blocks(struct trace *trace,
+                                       enum cptrace_status (*visit)(void *context, const struct cptrace_block *block,
+                                                                    struct cptrace_error *error),
+                                       void *context, struct cptrace_error *error);
+
 /* What was read so far. */
 struct trace_reading {
     bool by_index;

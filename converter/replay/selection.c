@@ -1,4 +1,4 @@
-/* Which blocks of events a part of a trace needs. */
+/* Which blocks of events a part of a trace needs, and those blocks one by one. */
 #include "replay/selection.h"
 
 #include <stdlib.h>
@@ -109,4 +109,53 @@ void trace_part_free(struct trace_part *part)
     free(part->after_skipped);
     free(part->lane_end_read);
     *part = (struct trace_part){0};
+}
+
+/* ---- the blocks that were chosen ---- */
+
+static int compare_by_offset(const void *left, const void *right)
+{
+    const struct cptrace_block_entry *const a = *(const struct cptrace_block_entry *const *)left;
+    const struct cptrace_block_entry *const b = *(const struct cptrace_block_entry *const *)right;
+    return a->offset < b->offset ? -1 : a->offset > b->offset;
+}
+
+static void note_lost(struct trace *trace, const struct cptrace_block_entry *entry, const struct cptrace_error *reason)
+{
+    const struct cptrace_block block = {
+        .kind = entry->kind, .sequence = entry->sequence, .offset = entry->offset, .compressed_bytes = entry->compressed_bytes};
+    cptrace_reader_report_damage(trace->reader, &block, reason);
+}
+
+enum cptrace_status trace_visit_blocks(struct trace *trace,
+                                       enum cptrace_status (*visit)(void *context, const struct cptrace_block *block,
+                                                                    struct cptrace_error *error),
+                                       void *context, struct cptrace_error *error)
+{
+    const size_t count = trace->event_block_count;
+    const struct cptrace_block_entry **const entries = malloc((count + 1) * sizeof *entries);
+    if (!entries) {
+        *error = (struct cptrace_error){.status = CPTRACE_NO_MEMORY, .message = "no memory for the table of blocks"};
+        return CPTRACE_NO_MEMORY;
+    }
+    if (count)
+        memcpy(entries, trace->event_blocks, count * sizeof *entries);
+    qsort(entries, count, sizeof *entries, compare_by_offset);
+    struct cptrace_block_buffer buffer = {0};
+    enum cptrace_status status = CPTRACE_OK;
+    for (size_t i = 0; i < count && status == CPTRACE_OK; ++i) {
+        struct cptrace_block block;
+        status = cptrace_reader_read_block(trace->reader, entries[i], &buffer, &block, error);
+        if (status == CPTRACE_OK)
+            status = visit(context, &block, error);
+        if (status != CPTRACE_CORRUPT && status != CPTRACE_TRUNCATED)
+            continue;
+        note_lost(trace, entries[i], error);
+        status = CPTRACE_OK;
+    }
+    trace->decompressed_count += buffer.decompressed_count;
+    cptrace_block_buffer_free(&buffer);
+    free(entries);
+    trace_refresh_damage(trace);
+    return status;
 }
