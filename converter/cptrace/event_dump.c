@@ -119,8 +119,10 @@ enum cptrace_status event_dump_block(struct event_dump *dump, const struct cptra
                                      struct event_choice *choice, struct cptrace_error *error)
 {
     enum cptrace_status status = cptrace_events_decode(block, &dump->decoded, error);
-    if (status == CPTRACE_OK && choice && with_events && !event_choice_begin(choice, &dump->decoded))
+    if (status == CPTRACE_OK && choice && with_events && !event_choice_begin(choice, &dump->decoded)) {
+        *error = (struct cptrace_error){.status = CPTRACE_NO_MEMORY, .message = "no memory to choose among events"};
         status = CPTRACE_NO_MEMORY;
+    }
     if (status == CPTRACE_NO_MEMORY)
         return status;
     dump_begin_block(dump->out, block, "events");

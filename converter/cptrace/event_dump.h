@@ -12,8 +12,7 @@ struct event_dump {
     struct cptrace_events decoded;
 };
 
-/* choice: which of its records; NULL: all. CORRUPT is told in the line of the block. NO_MEMORY: nothing was written; the message of the
- * error may be empty. */
+/* choice: which of its records; NULL: all. CORRUPT is told in the line of the block. NO_MEMORY: nothing was written. */
 enum cptrace_status event_dump_block(struct event_dump *dump, const struct cptrace_block *block, bool with_events,
                                      struct event_choice *choice, struct cptrace_error *error);
 void event_dump_free(struct event_dump *dump);
