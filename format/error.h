@@ -4,7 +4,9 @@
 
 #include "cptrace/cptrace.h"
 
-#if defined(__GNUC__)
+#if defined(__MINGW32__)
+__attribute__((format(gnu_printf, 4, 5)))
+#elif defined(__GNUC__)
 __attribute__((format(printf, 4, 5)))
 #endif
 /* Returns status, so that a failure is one statement. error may be NULL. */

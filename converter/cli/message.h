@@ -7,7 +7,9 @@
 
 #include "cptrace/cptrace.h"
 
-#if defined(__GNUC__)
+#if defined(__MINGW32__)
+#define MESSAGE_FORMAT __attribute__((format(gnu_printf, 1, 2)))
+#elif defined(__GNUC__)
 #define MESSAGE_FORMAT __attribute__((format(printf, 1, 2)))
 #else
 #define MESSAGE_FORMAT
