@@ -93,8 +93,8 @@ static inline uint64_t rec_lane_head(struct rec_lane *lane, uint64_t slot_count)
 
 /* The drainer's core had these lines last, and has to give them back, which takes long when it is far away. As long as a store waits, no
  * later one leaves the processor's queue, and the program stops when that is full: so each line is asked for ahead, when the head comes to
- * another one. Measured on a
- * virtual machine: up to 25 ns an event at times when its processors seem to lie far apart, nothing at others. */
+ * another one. Measured on a virtual machine: up to 25 ns an event at times when its processors seem to lie far apart, nothing at others.
+ */
 static inline void rec_lane_prefetch(const struct rec_lane *lane, uint64_t head)
 {
     enum { LINE_SLOTS = 64 / sizeof(struct cptrace_ring_slot), AHEAD_SLOTS = 8 * LINE_SLOTS };
