@@ -213,7 +213,7 @@ DEATHS = {
 }
 
 
-@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.skipif(os.name != "posix", reason="a process is killed by a signal; Windows has none, and no recorder yet")
 @pytest.mark.parametrize("count", [2, 70_000])
 @pytest.mark.parametrize("death", DEATHS)
 def test_each_way_to_die(record, death, count):
@@ -261,7 +261,7 @@ def test_each_way_to_die(record, death, count):
 CHECKPOINT_OFFSET_AT, RING_HEADER_BYTES = 472, 4096  # cptrace/ring_file.h, ring.h
 
 
-@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.skipif(os.name != "posix", reason="a process is killed by a signal; Windows has none, and no recorder yet")
 def test_what_makes_no_sense_is_kept(record):
     """The files stay for whoever can read more of them, and recovering again says which trace they are."""
     run = record(
