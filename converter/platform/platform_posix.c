@@ -17,6 +17,26 @@ struct platform_thread {
     void *context;
 };
 
+/* The signals at which guarded files are removed, and the mask before they were blocked. */
+static const int fatal_signals[] = {SIGINT, SIGTERM, SIGHUP};
+#define FATAL_SIGNAL_COUNT (sizeof fatal_signals / sizeof fatal_signals[0])
+
+static void fatal_signal_set(sigset_t *set)
+{
+    sigemptyset(set);
+    for (size_t i = 0; i < FATAL_SIGNAL_COUNT; ++i)
+        sigaddset(set, fatal_signals[i]);
+}
+
+static void block_fatal_signals(sigset_t *previous)
+{
+    sigset_t blocked;
+    fatal_signal_set(&blocked);
+    pthread_sigmask(SIG_BLOCK, &blocked, previous);
+}
+
+static void restore_signals(const sigset_t *previous) { pthread_sigmask(SIG_SETMASK, previous, NULL); }
+
 static void *thread_main(void *argument)
 {
     const struct platform_thread *thread = argument;
@@ -31,7 +51,12 @@ bool platform_thread_start(struct platform_thread **thread, void (*work)(void *c
         return false;
     started->work = work;
     started->context = context;
-    if (pthread_create(&started->handle, NULL, thread_main, started) != 0) {
+    /* A signal is taken by the thread that makes files, so that blocking it there is enough. */
+    sigset_t previous;
+    block_fatal_signals(&previous);
+    const int problem = pthread_create(&started->handle, NULL, thread_main, started);
+    restore_signals(&previous);
+    if (problem) {
         free(started);
         return false;
     }
@@ -95,7 +120,8 @@ bool platform_same_file(const char *left, const char *right)
     return stat(left, &a) == 0 && stat(right, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-/* Guarded files stand in a fixed table, because a signal handler may read it at any moment: a program here has at most two. */
+/* Guarded files stand in a fixed table, because a signal handler reads it: a program here has at most two. Fatal signals are blocked
+ * wherever the table and the file system disagree for a moment. */
 #define GUARDED_FILE_MAX 4
 static char *volatile guarded_files[GUARDED_FILE_MAX];
 
@@ -132,14 +158,13 @@ static void remove_guarded_files(int signal_number)
 
 void platform_guard_files(void)
 {
-    const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; ++i) {
+    for (size_t i = 0; i < FATAL_SIGNAL_COUNT; ++i) {
         struct sigaction previous;
-        if (sigaction(signals[i], NULL, &previous) == 0 && previous.sa_handler == SIG_IGN)
+        if (sigaction(fatal_signals[i], NULL, &previous) == 0 && previous.sa_handler == SIG_IGN)
             continue; /* nohup */
         struct sigaction action = {.sa_handler = remove_guarded_files, .sa_flags = (int)SA_RESETHAND};
-        sigemptyset(&action.sa_mask);
-        sigaction(signals[i], &action, NULL);
+        fatal_signal_set(&action.sa_mask);
+        sigaction(fatal_signals[i], &action, NULL);
     }
 }
 
@@ -164,50 +189,67 @@ static void set_usual_mode(int descriptor)
     fchmod(descriptor, 0666 & ~mask);
 }
 
+/* A stream to a new file at *made, which mkstemp's pattern is. Fatal signals are blocked. */
+static FILE *open_guarded(char *made, bool usual_mode)
+{
+    char *guarded = malloc(strlen(made) + 1);
+    const int descriptor = guarded ? mkstemp(made) : -1;
+    if (descriptor < 0) {
+        free(guarded);
+        return NULL;
+    }
+    if (usual_mode)
+        set_usual_mode(descriptor);
+    FILE *stream = fdopen(descriptor, "w+b");
+    if (!stream) {
+        const int problem = errno;
+        close(descriptor);
+        unlink(made);
+        free(guarded);
+        errno = problem;
+        return NULL;
+    }
+    guard_file(strcpy(guarded, made));
+    return stream;
+}
+
 FILE *platform_temporary_file(const char *beside, char **path)
 {
     char *made = temporary_path(beside);
     if (!made)
         return NULL;
-    const int descriptor = mkstemp(made);
-    if (descriptor < 0) {
-        const int problem = errno;
+    sigset_t previous;
+    block_fatal_signals(&previous);
+    FILE *stream = open_guarded(made, beside != NULL);
+    const int problem = errno;
+    restore_signals(&previous);
+    if (!stream) {
         free(made);
         errno = problem;
         return NULL;
     }
-    if (beside)
-        set_usual_mode(descriptor);
-    FILE *stream = fdopen(descriptor, "w+b");
-    char *guarded = strdup(made);
-    if (!stream || !guarded) {
-        if (stream)
-            fclose(stream);
-        else
-            close(descriptor);
-        unlink(made);
-        free(guarded);
-        free(made);
-        errno = ENOMEM;
-        return NULL;
-    }
-    guard_file(guarded);
     *path = made;
     return stream;
 }
 
 int platform_replace_file(const char *from, const char *to)
 {
-    if (rename(from, to) != 0)
-        return errno;
-    unguard_file(from);
-    return 0;
+    sigset_t previous;
+    block_fatal_signals(&previous);
+    const int problem = rename(from, to) == 0 ? 0 : errno;
+    if (!problem)
+        unguard_file(from);
+    restore_signals(&previous);
+    return problem;
 }
 
 void platform_remove_file(const char *path)
 {
+    sigset_t previous;
+    block_fatal_signals(&previous);
     unlink(path);
     unguard_file(path);
+    restore_signals(&previous);
 }
 
 void platform_unlink_open_file(const char *path) { platform_remove_file(path); }

@@ -47,4 +47,8 @@ if(NOT APPLE AND NOT WIN32) # --wrap is the GNU linker's
   target_link_libraries(test_replay_memory PRIVATE cp_rewrite criterion::criterion)
   target_link_options(test_replay_memory PRIVATE -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc)
   add_test(NAME test_replay_memory COMMAND test_replay_memory)
+  add_executable(test_guarded_files "${CALLPROFILER_TESTS_ROOT}/c/test_guarded_files.c")
+  target_link_libraries(test_guarded_files PRIVATE cp_replay criterion::criterion)
+  target_link_options(test_guarded_files PRIVATE -Wl,--wrap=fdopen -Wl,--wrap=rename -Wl,--wrap=unlink)
+  add_test(NAME test_guarded_files COMMAND test_guarded_files)
 endif()
