@@ -3,9 +3,12 @@
 #include <assert.h>
 #include <string.h>
 
+/* So many entries are stored at least, whatever is to be filled; the next code's follow behind. */
+#define FILLED_AT_ONCE 8u
+
 /* By the next bits, as many as the longest code can have: the symbol, and below it the length of its code. */
 struct prefix_table {
-    uint16_t entries[1u << PREFIX_LENGTH_MAX];
+    uint16_t entries[(1u << PREFIX_LENGTH_MAX) + FILLED_AT_ONCE];
 };
 #define ENTRY_SYMBOL_SHIFT 8
 #define ENTRY_LENGTH_MASK 63u /* what shifts of 64 bits heed */
@@ -20,11 +23,17 @@ struct stream {
     size_t left; /* symbols */
 };
 
-static const char *read_lengths(struct cursor *code, uint8_t *lengths)
+/* The symbols that have a code, in rising order, and the lengths of theirs. */
+struct code_lengths {
+    uint8_t symbols[PREFIX_SYMBOLS], lengths[PREFIX_SYMBOLS];
+    uint32_t count;
+    uint32_t of_length[PREFIX_LENGTH_MAX + 1];
+};
+
+static const char *read_lengths(struct cursor *code, struct code_lengths *codes)
 {
     uint32_t space = SPACE_OF(0), symbol = 0;
     int64_t length = PREFIX_LENGTH_BEFORE;
-    memset(lengths, 0, PREFIX_SYMBOLS);
     while (space > 0) {
         uint8_t byte;
         if (!cursor_u8(code, &byte))
@@ -41,28 +50,38 @@ static const char *read_lengths(struct cursor *code, uint8_t *lengths)
         if (SPACE_OF(length) > space)
             return "more codes than their lengths allow";
         space -= SPACE_OF(length);
-        lengths[symbol++] = (uint8_t)length;
+        codes->symbols[codes->count] = (uint8_t)symbol++;
+        codes->lengths[codes->count++] = (uint8_t)length;
+        codes->of_length[length]++;
     }
     return NULL;
 }
 
-/* Codes rise with their length, then with their symbol, so that the table is filled from its front. */
-static void fill_table(struct prefix_table *table, const uint8_t *lengths)
+static void sort_by_length(const struct code_lengths *codes, uint16_t *entries)
 {
-    uint32_t begins[PREFIX_LENGTH_MAX + 2] = {0}; /* of the entries of each length */
-    for (uint32_t symbol = 0; symbol < PREFIX_SYMBOLS; symbol++)
-        if (lengths[symbol])
-            begins[lengths[symbol] + 1] += SPACE_OF(lengths[symbol]);
-    for (uint32_t length = 1; length <= PREFIX_LENGTH_MAX; length++)
-        begins[length + 1] += begins[length];
-    for (uint32_t symbol = 0; symbol < PREFIX_SYMBOLS; symbol++) {
-        const uint32_t length = lengths[symbol];
-        if (length == 0)
-            continue;
-        uint16_t *const entries = table->entries + begins[length];
-        for (uint32_t i = 0; i < SPACE_OF(length); i++)
-            entries[i] = (uint16_t)(symbol << ENTRY_SYMBOL_SHIFT | length);
-        begins[length] += SPACE_OF(length);
+    uint32_t places[PREFIX_LENGTH_MAX + 1], place = 0;
+    for (uint32_t length = 1; length <= PREFIX_LENGTH_MAX; length++) {
+        places[length] = place;
+        place += codes->of_length[length];
+    }
+    for (uint32_t i = 0; i < codes->count; i++)
+        entries[places[codes->lengths[i]]++] = (uint16_t)(codes->symbols[i] << ENTRY_SYMBOL_SHIFT | codes->lengths[i]);
+}
+
+/* Codes rise with their length, then with their symbol, so that the table is filled from its front. */
+static void fill_table(struct prefix_table *table, const struct code_lengths *codes)
+{
+    uint16_t sorted[PREFIX_SYMBOLS], *to = table->entries;
+    sort_by_length(codes, sorted);
+    for (uint32_t i = 0; i < codes->count; i++) {
+        uint16_t *const end = to + SPACE_OF(sorted[i] & ENTRY_LENGTH_MASK);
+        const uint64_t four = sorted[i] * UINT64_C(0x0001000100010001);
+        static_assert(FILLED_AT_ONCE * sizeof *to == 2 * sizeof four, "two stores");
+        for (uint16_t *at = to; at < end; at += FILLED_AT_ONCE) {
+            memcpy(at, &four, sizeof four);
+            memcpy(at + FILLED_AT_ONCE / 2, &four, sizeof four);
+        }
+        to = end;
     }
 }
 
@@ -174,13 +193,13 @@ const char *cptrace_prefix_decode(struct cursor *code, struct cursor *bits, uint
 {
     struct stream streams[PREFIX_STREAMS];
     struct prefix_table table;
-    uint8_t lengths[PREFIX_SYMBOLS];
+    struct code_lengths codes = {.count = 0};
     const char *problem = split(code, bits, symbols, symbol_count, streams);
     if (!problem)
-        problem = read_lengths(code, lengths);
+        problem = read_lengths(code, &codes);
     if (problem)
         return problem;
-    fill_table(&table, lengths);
+    fill_table(&table, &codes);
     take_most(&table, bits, streams);
     for (uint32_t i = 0; i < PREFIX_STREAMS && !problem; i++)
         problem = take_rest(&table, bits->at, &streams[i]);
