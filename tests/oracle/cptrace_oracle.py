@@ -89,13 +89,18 @@ def frame_bytes(data, at):
     descriptor = data[at + 4]
     single_segment = descriptor >> 5 & 1
     check(descriptor & 0x1F == 4 and (single_segment or descriptor >> 6), "frame without content size or checksum")
-    end = at + 5 + (not single_segment) + (1 if descriptor < 0x40 else (2, 4, 8)[(descriptor >> 6) - 1])
-    last = False
+    size_at, size_bytes = at + 5 + (not single_segment), (1, 2, 4, 8)[descriptor >> 6]
+    end = size_at + size_bytes
+    most = end - at + int.from_bytes(data[size_at:end], "little") + (256 if size_bytes == 2 else 0) + 4
+    last, block_count = False, 0
     while not last:
         check(end + 3 <= len(data), "frame: cut short")
+        block_count += 1
         header = int.from_bytes(data[end : end + 3], "little")
         last = header & 1
         end += 3 + (1 if header >> 1 & 3 == 1 else header >> 3)
+    check(block_count <= 8192, "frame of too many zstd blocks")
+    check(end + 4 - at <= most + 3 * block_count, "frame that is larger than its content")
     return end + 4 - at
 
 
@@ -168,7 +173,9 @@ class Trace:
 
     def read_definitions(self, cursor, block):
         def string():
-            return self.strings[cursor.varint()]
+            number = cursor.varint()
+            check(number < len(self.strings), "a string that nothing defines")
+            return self.strings[number]
 
         def file():
             entry = string(), cursor.varint(), cursor.varint(), cursor.string()
@@ -207,7 +214,7 @@ class Trace:
         block["calibration"] = cursor.calibration()
         (open_count,) = cursor.fixed("I")
         block.update(count=count, first=first, last=last)
-        check(0 < count <= 4 << 20 and block["lane"] < len(self.lanes), "events header")
+        check(0 < count <= 4 << 20 and open_count <= 16 << 20 and block["lane"] < len(self.lanes), "events header")
         for earlier in self.blocks:
             check(earlier["lane"] != block["lane"] or earlier["last"] <= first, "a lane goes back in time")
         names = COLUMNS if self.version == 2 else COLUMNS_OF_VERSION_1

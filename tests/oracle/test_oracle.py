@@ -72,6 +72,16 @@ def test_a_flipped_bit_is_seen(example, part):
             cptrace_oracle.Trace(bytes(flipped))
 
 
+def test_frames_that_zstd_would_not_make():
+    head, last_block, checksum = b"\x28\xb5\x2f\xfd\x24\x02", b"\x11\0\0ab", bytes(4)
+    of_blocks = [head + bytes(3) * count + last_block + checksum for count in (0, 8191, 8192)]
+    assert [cptrace_oracle.frame_bytes(frame, 0) for frame in of_blocks[:2]] == [len(frame) for frame in of_blocks[:2]]
+    with pytest.raises(cptrace_oracle.SpecError, match="too many zstd blocks"):
+        cptrace_oracle.frame_bytes(of_blocks[2], 0)
+    with pytest.raises(cptrace_oracle.SpecError, match="larger than its content"):
+        cptrace_oracle.frame_bytes(head + b"\x08\0\0c" + last_block + checksum, 0)
+
+
 def test_varint_is_the_shortest_form():
     assert cptrace_oracle.Cursor(bytes.fromhex("ac02")).varint() == 300
     assert cptrace_oracle.Cursor(b"\xff" * 9 + b"\x01").varint() == 2**64 - 1
