@@ -60,7 +60,7 @@ enum cptrace_status cptrace_reader_read_block(const struct cptrace_reader *reade
         return status;
     *block = (struct cptrace_block){.offset = entry->offset};
     struct block_reader blocks = {buffer->decompressor, buffer->content, buffer->content_capacity, buffer->decompressed_count};
-    status = cptrace_block_decompress(&blocks, buffer->compressed, &size, reader->header.file_id, block, error);
+    status = cptrace_block_decompress(&blocks, buffer->compressed, &size, &reader->header, block, error);
     buffer->decompressor = blocks.decompressor;
     buffer->content = blocks.content;
     buffer->content_capacity = blocks.content_capacity;

@@ -130,7 +130,7 @@ static enum cptrace_status check_block_header(const uint8_t *content, uint32_t f
 }
 
 enum cptrace_status cptrace_block_decompress(struct block_reader *reader, const uint8_t *frame, const struct frame_size *size,
-                                             uint32_t file_id, struct cptrace_block *block, struct cptrace_error *error)
+                                             const struct cptrace_header *header, struct cptrace_block *block, struct cptrace_error *error)
 {
     enum cptrace_status status = reserve(reader, size, block->offset, error);
     if (status != CPTRACE_OK)
@@ -146,7 +146,7 @@ enum cptrace_status cptrace_block_decompress(struct block_reader *reader, const 
     if (content_bytes != size->content_bytes)
         return cptrace_error_set(error, CPTRACE_CORRUPT, block->offset, "block content: expected %llu bytes, found %zu",
                                  (unsigned long long)size->content_bytes, content_bytes);
-    status = check_block_header(reader->content, file_id, block->offset, error);
+    status = check_block_header(reader->content, header->file_id, block->offset, error);
     if (status != CPTRACE_OK)
         return status;
     block->kind = reader->content[0];
@@ -154,6 +154,7 @@ enum cptrace_status cptrace_block_decompress(struct block_reader *reader, const 
     block->compressed_bytes = size->compressed_bytes;
     block->content = reader->content;
     block->content_bytes = content_bytes;
+    block->format_version = header->format_version;
     return CPTRACE_OK;
 }
 

@@ -24,9 +24,10 @@ struct block_reader {
 /* Measures the frame at the start of the input, reading on until all of it is there. TRUNCATED when the source ends inside it. */
 enum cptrace_status cptrace_frame_measure(struct input *input, struct frame_size *size, struct cptrace_error *error);
 
-/* Decompresses and checks everything that is common to all blocks. block->offset is given, the rest is filled in. */
+/* Decompresses and checks everything that is common to all blocks of the file with this header. block->offset is given, the rest is filled
+ * in. */
 enum cptrace_status cptrace_block_decompress(struct block_reader *reader, const uint8_t *frame, const struct frame_size *size,
-                                             uint32_t file_id, struct cptrace_block *block, struct cptrace_error *error);
+                                             const struct cptrace_header *header, struct cptrace_block *block, struct cptrace_error *error);
 
 void cptrace_block_reader_free(struct block_reader *reader);
 

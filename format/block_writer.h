@@ -14,7 +14,6 @@ struct block_writer {
     struct cptrace_sink sink;
     struct ZSTD_CCtx_s *compressor;
     int level;
-    size_t event_function_count; /* of the next events block: how much its ops vary */
     uint32_t file_id;
     uint32_t sequence; /* of the next block */
     uint64_t offset;   /* of the next byte in the file */

@@ -19,6 +19,14 @@ static inline uint32_t load_u32(const uint8_t *bytes)
 
 static inline uint64_t load_u64(const uint8_t *bytes) { return (uint64_t)load_u32(bytes) | (uint64_t)load_u32(bytes + 4) << 32; }
 
+/* Highest byte first: bits in their order, SPEC.md 4.3. */
+static inline uint64_t load_bits(const uint8_t *bytes)
+{
+    const uint32_t high = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | (uint32_t)bytes[3];
+    const uint32_t low = (uint32_t)bytes[4] << 24 | (uint32_t)bytes[5] << 16 | (uint32_t)bytes[6] << 8 | (uint32_t)bytes[7];
+    return (uint64_t)high << 32 | low;
+}
+
 static inline uint8_t *store_u16(uint8_t *to, uint16_t value)
 {
     to[0] = (uint8_t)value;
@@ -37,6 +45,18 @@ static inline uint8_t *store_u64(uint8_t *to, uint64_t value)
 {
     store_u32(to, (uint32_t)value);
     return store_u32(to + 4, (uint32_t)(value >> 32));
+}
+
+static inline void store_bits(uint8_t *to, uint64_t value)
+{
+    to[0] = (uint8_t)(value >> 56);
+    to[1] = (uint8_t)(value >> 48);
+    to[2] = (uint8_t)(value >> 40);
+    to[3] = (uint8_t)(value >> 32);
+    to[4] = (uint8_t)(value >> 24);
+    to[5] = (uint8_t)(value >> 16);
+    to[6] = (uint8_t)(value >> 8);
+    to[7] = (uint8_t)value;
 }
 
 static inline uint8_t *store_varint(uint8_t *to, uint64_t value)

@@ -1,4 +1,5 @@
-/* Decodes one events block. Calls and returns, nearly all events, take a path without branches on their kind or length. */
+/* Decodes one events block. Calls and returns, nearly all events, take a path without branches on their length, and with one on their kind:
+ * whether they are one of the two, both at once, or something else. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,6 +7,7 @@
 #include "byte_buffer.h"
 #include "error.h"
 #include "events_header.h"
+#include "prefix_code.h"
 #include "suspension_order.h"
 
 #if defined(__GNUC__)
@@ -23,7 +25,7 @@ static_assert(1u << COLUMN_BITS == DELTA_COLUMNS_MAX && COLUMN_BITS * DELTA_CONT
 struct callee {
     uint32_t function;
     uint16_t columns; /* four bits per context: which delta column */
-    bool is_activation;
+    uint8_t kind;     /* enum callee_kind */
 };
 
 struct suspension {
@@ -103,7 +105,8 @@ static enum cptrace_status read_reopen(struct decoder *decoder)
     uint64_t difference;
     if (!read_activation(&decoder->reopen, decoder->reopened_activation, &activation))
         return corrupt(decoder, "reopen", "no valid activation");
-    if (!cursor_varint_u32(&decoder->reopen, &callee) || callee >= decoder->callee_count || !decoder->callees[callee].is_activation)
+    if (!cursor_varint_u32(&decoder->reopen, &callee) || callee >= decoder->callee_count ||
+        decoder->callees[callee].kind != CALLEE_ACTIVATION)
         return corrupt(decoder, "reopen", "no callee that is an activation");
     if (!cursor_varint(&decoder->reopen, &difference))
         return corrupt(decoder, "reopen", "no valid start tick");
@@ -129,7 +132,7 @@ static enum cptrace_status read_resume(struct decoder *decoder)
 
 static enum cptrace_status suspend(struct decoder *decoder)
 {
-    if (decoder->at.depth == 0 || !decoder->callees[decoder->stack[decoder->at.depth - 1]].is_activation)
+    if (decoder->at.depth == 0 || decoder->callees[decoder->stack[decoder->at.depth - 1]].kind != CALLEE_ACTIVATION)
         return corrupt(decoder, "suspend", "the top call is no generator or coroutine");
     const size_t number = decoder->order.count;
     if (!cptrace_array_reserve(&decoder->suspensions, &decoder->suspension_capacity, number + 1, sizeof *decoder->suspensions) ||
@@ -296,7 +299,7 @@ static inline bool suspend_common(struct decoder *decoder, struct position *at)
     if (at->depth == 0 || order->count >= order->capacity || order->count >= decoder->suspension_capacity)
         return false;
     const uint32_t callee = decoder->stack[at->depth - 1];
-    if (!decoder->callees[callee].is_activation)
+    if (decoder->callees[callee].kind != CALLEE_ACTIVATION)
         return false;
     at->depth--;
     decoder->suspensions[order->count] = (struct suspension){decoder->activations[at->depth], callee};
@@ -357,6 +360,20 @@ static inline bool next_varint(struct cursor *cursor, uint64_t *value)
     return true;
 }
 
+/* A call and its return. False: no valid deltas. */
+static inline bool decode_leaf(struct decoder *decoder, struct position *at, const struct callee *callee, uint64_t last_tick)
+{
+    if (UNLIKELY(!next_tick(decoder, column_of(callee, false, at->after_pop), last_tick, &at->tick)))
+        return false;
+    at->out[0] = (struct cptrace_event){.tick = at->tick, .value = callee->function, .op = CPTRACE_OP_CALL};
+    if (UNLIKELY(!next_tick(decoder, column_of(callee, true, 0), last_tick, &at->tick)))
+        return false;
+    at->out[1] = (struct cptrace_event){.tick = at->tick, .op = CPTRACE_OP_RETURN};
+    at->out += 2;
+    at->after_pop = COLUMN_BITS;
+    return true;
+}
+
 static enum cptrace_status decode_events(struct decoder *decoder, uint32_t event_count)
 {
     struct position at = decoder->at; /* a copy whose address stays here lets the compiler keep it in registers */
@@ -364,15 +381,15 @@ static enum cptrace_status decode_events(struct decoder *decoder, uint32_t event
     const uint64_t op_limit = CPTRACE_OP_CALL + (uint64_t)decoder->callee_count, last_tick = decoder->last_tick;
     uint32_t *const stack = decoder->stack;
     const char *problem = NULL;
-    for (uint32_t i = 0; i < event_count; i++) {
+    for (uint32_t left = event_count; left > 0; left--) {
         uint64_t op;
         if (UNLIKELY(!next_varint(&at.op, &op) || op >= op_limit)) {
             problem = "no valid op";
             break;
         }
         const bool is_call = op >= CPTRACE_OP_CALL;
-        if (UNLIKELY(op - CPTRACE_OP_SUSPEND < CPTRACE_OP_CALL - CPTRACE_OP_SUSPEND) ||
-            UNLIKELY(is_call && callees[op - CPTRACE_OP_CALL].is_activation)) {
+        const uint32_t kind = is_call ? callees[op - CPTRACE_OP_CALL].kind : CALLEE_PLAIN;
+        if (UNLIKELY(op - CPTRACE_OP_SUSPEND < CPTRACE_OP_CALL - CPTRACE_OP_SUSPEND) || UNLIKELY(kind == CALLEE_ACTIVATION)) {
             if (move_common(decoder, &at, op)) {
                 if (UNLIKELY(!emit_common(decoder, &at, op, last_tick))) {
                     problem = "no valid delta, or after the last tick";
@@ -385,6 +402,13 @@ static enum cptrace_status decode_events(struct decoder *decoder, uint32_t event
             if (status != CPTRACE_OK)
                 return status;
             at = decoder->at;
+            continue;
+        }
+        if (kind == CALLEE_LEAF) {
+            if (UNLIKELY(--left == 0 || !decode_leaf(decoder, &at, &callees[op - CPTRACE_OP_CALL], last_tick))) {
+                problem = "no valid delta, after the last tick, or a return after the last event";
+                break;
+            }
             continue;
         }
         if (UNLIKELY(!is_call && at.depth == 0)) {
@@ -415,10 +439,15 @@ static enum cptrace_status decode_callees(struct decoder *decoder, const struct 
     struct cursor from = header->callee;
     while (cursor_left(&from)) {
         struct callee *const callee = &decoder->callees[decoder->callee_count];
-        uint64_t function_times_2;
-        if (!cursor_varint(&from, &function_times_2) || function_times_2 >> 1 >= CPTRACE_NO_NUMBER)
+        uint64_t entry;
+        if (!cursor_varint(&from, &entry) || entry >> header->kind_bits >= CPTRACE_NO_NUMBER)
             return corrupt(decoder, "column callee", "no valid function");
-        *callee = (struct callee){.function = (uint32_t)(function_times_2 >> 1), .is_activation = function_times_2 & 1};
+        *callee = (struct callee){
+            .function = (uint32_t)(entry >> header->kind_bits),
+            .kind = (uint8_t)(entry & ((1u << header->kind_bits) - 1)),
+        };
+        if (callee->kind > CALLEE_LEAF)
+            return corrupt(decoder, "column callee", "reserved kind");
         if (header->delta_columns > 1) {
             if (cursor_left(&from) < 2)
                 return corrupt(decoder, "column callee", "its delta columns are missing");
@@ -445,7 +474,10 @@ static enum cptrace_status decode_open(struct decoder *decoder, struct events_he
             return corrupt(decoder, "column open", "no valid callee");
         if (!cursor_varint(&header->open, &age) || age > out->first_tick)
             return corrupt(decoder, "column open", "no valid age");
-        if (decoder->callees[callee].is_activation && (!cursor_varint_u32(&header->open, &activation) || activation == CPTRACE_NO_NUMBER))
+        const uint8_t kind = decoder->callees[callee].kind;
+        if (kind == CALLEE_LEAF)
+            return corrupt(decoder, "column open", "a leaf is not open");
+        if (kind == CALLEE_ACTIVATION && (!cursor_varint_u32(&header->open, &activation) || activation == CPTRACE_NO_NUMBER))
             return corrupt(decoder, "column open", "no valid activation");
         push_activation(decoder, callee, activation);
         out->open[out->open_count++] = (struct cptrace_open_call){
@@ -457,7 +489,7 @@ static enum cptrace_status decode_open(struct decoder *decoder, struct events_he
     return cursor_left(&header->open) == 0 ? CPTRACE_OK : corrupt(decoder, "column open", "bytes behind the last call");
 }
 
-/* The delta columns hold one byte per event, and each was read. */
+/* There is one delta per event, and each was read. */
 static enum cptrace_status check_end(const struct decoder *decoder)
 {
     if (cursor_left(&decoder->at.op) || cursor_left(&decoder->start) || cursor_left(&decoder->resume) || cursor_left(&decoder->reopen) ||
@@ -465,6 +497,49 @@ static enum cptrace_status check_end(const struct decoder *decoder)
         return corrupt(decoder, "columns", "bytes behind the last event");
     if (decoder->at.tick != decoder->last_tick)
         return corrupt(decoder, "delta", "the sum differs from the last tick");
+    return CPTRACE_OK;
+}
+
+/* Where the delta columns are, as they are. */
+static enum cptrace_status place_deltas(struct decoder *decoder, const struct events_header *header)
+{
+    const uint8_t *at = header->deltas;
+    for (uint32_t i = 0; i < header->delta_columns; i++) {
+        decoder->delta[i] = (struct cursor){at, at + header->delta_counts[i]};
+        at += header->delta_counts[i];
+    }
+    return CPTRACE_OK;
+}
+
+static enum cptrace_status corrupt_column(const struct decoder *decoder, uint32_t number, const char *problem)
+{
+    return cptrace_error_set(decoder->error, CPTRACE_CORRUPT, decoder->block->offset, "delta column %u: %s", number, problem);
+}
+
+static enum cptrace_status decode_deltas(struct decoder *decoder, struct events_header *header)
+{
+    struct cptrace_events *const out = decoder->out;
+    if (!cptrace_array_reserve(&out->deltas, &out->deltas_capacity, header->event_count, sizeof *out->deltas))
+        return no_memory(decoder);
+    uint8_t *to = out->deltas;
+    for (uint32_t i = 0; i < header->delta_columns; i++) {
+        const uint32_t count = header->delta_counts[i];
+        if (cursor_left(&header->code) && *header->code.at == 0) {
+            if (count > cursor_left(&header->bits))
+                return corrupt_column(decoder, i, "longer than the block");
+            decoder->delta[i] = (struct cursor){header->bits.at, header->bits.at + count};
+            header->code.at++;
+            header->bits.at += count;
+            continue;
+        }
+        const char *const problem = cptrace_prefix_decode(&header->code, &header->bits, to, count);
+        if (problem)
+            return corrupt_column(decoder, i, problem);
+        decoder->delta[i] = (struct cursor){to, to + count};
+        to += count;
+    }
+    if (cursor_left(&header->code) || cursor_left(&header->bits))
+        return corrupt_column(decoder, header->delta_columns, "bytes behind the last one");
     return CPTRACE_OK;
 }
 
@@ -481,20 +556,32 @@ static bool reserve(struct decoder *decoder, const struct events_header *header)
            cptrace_array_reserve(&out->events, &out->event_capacity, header->event_count, sizeof *out->events);
 }
 
+static bool begins_with_leaf(const struct decoder *decoder)
+{
+    struct cursor op = decoder->at.op;
+    uint64_t first;
+    return cursor_varint(&op, &first) && first >= CPTRACE_OP_CALL && first - CPTRACE_OP_CALL < decoder->callee_count &&
+           decoder->callees[first - CPTRACE_OP_CALL].kind == CALLEE_LEAF;
+}
+
 static enum cptrace_status decode_all_events(struct decoder *decoder, uint32_t event_count)
 {
-    const enum cptrace_status status = decode_events(decoder, 1);
+    const bool is_leaf = event_count > 1 && begins_with_leaf(decoder);
+    const uint32_t first_count = is_leaf ? 2 : 1;
+    const enum cptrace_status status = decode_events(decoder, first_count);
     if (status != CPTRACE_OK)
         return status;
-    if (decoder->at.tick != decoder->out->first_tick)
+    if ((is_leaf ? decoder->out->events->tick : decoder->at.tick) != decoder->out->first_tick)
         return corrupt(decoder, "delta", "expected 0 for the first event");
-    return decode_events(decoder, event_count - 1);
+    return decode_events(decoder, event_count - first_count);
 }
 
 static enum cptrace_status decode_columns(struct decoder *decoder, struct events_header *header)
 {
     decoder->at.out = decoder->out->events;
-    enum cptrace_status status = decode_callees(decoder, header);
+    enum cptrace_status status = header->is_coded ? decode_deltas(decoder, header) : place_deltas(decoder, header);
+    if (status == CPTRACE_OK)
+        status = decode_callees(decoder, header);
     if (status == CPTRACE_OK)
         status = decode_open(decoder, header);
     if (status == CPTRACE_OK)
@@ -508,7 +595,7 @@ enum cptrace_status cptrace_events_decode(const struct cptrace_block *block, str
     events->open_count = events->event_count = events->start_count = events->annotation_count = 0;
     events->function_limit = 0;
     struct events_header header;
-    enum cptrace_status status = cptrace_events_header_parse(block->content, block->content_bytes, block->offset, &header, error);
+    enum cptrace_status status = cptrace_events_header_parse(block, &header, error);
     if (status != CPTRACE_OK)
         return status;
     events->lane = header.lane;
@@ -528,7 +615,6 @@ enum cptrace_status cptrace_events_decode(const struct cptrace_block *block, str
         .last_tick = header.last_tick,
         .reopened_start = header.first_tick,
     };
-    memcpy(decoder.delta, header.delta, header.delta_columns * sizeof *header.delta);
     status = reserve(&decoder, &header) ? decode_columns(&decoder, &header) : no_memory(&decoder);
     free(decoder.callees);
     free(decoder.suspensions);
@@ -543,5 +629,6 @@ void cptrace_events_free(struct cptrace_events *events)
     free(events->starts);
     free(events->annotations);
     free(events->stack);
+    free(events->deltas);
     *events = (struct cptrace_events){0};
 }

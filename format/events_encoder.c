@@ -1,17 +1,16 @@
-/* A sample of the events tells how long those of each function take, and so which deltas share a column; then one pass writes the columns.
- */
+/* A sample of the events tells how long those of each function take, and so which deltas share a column; then one pass writes the columns,
+ * and the deltas are coded. */
 #include "events_encoder.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "pending_event.h"
-
-#define FUNCTION_MAX (1u << 28) /* numbers are dense, so that a table by number is small; this guards against one that nothing defined */
+#include "prefix_code.h"
 
 /* Events that pay for an entropy table of their own, and how many tables are worth the time at most. */
 #define EVENTS_PER_DELTA_COLUMN 1024u
-/* The sample: the first SAMPLE_EVENTS of every SAMPLE_EVERY. */
+/* The sample: the first SAMPLE_EVENTS of every SAMPLE_EVERY that wait. */
 #define SAMPLE_EVERY 1024u
 #define SAMPLE_EVENTS 64u
 #define SAMPLE_ALL_BELOW 8192u
@@ -45,10 +44,9 @@ static bool grow_zeroed(void *array_pointer, size_t *count, size_t wanted, size_
 
 static bool grow_numbers(struct events_encoder *encoder, uint64_t key)
 {
-    if (key >= 2 * (uint64_t)FUNCTION_MAX)
-        return false;
-    return grow_zeroed(&encoder->numbers, &encoder->number_count, (size_t)key + 1, sizeof *encoder->numbers) &&
-           grow_zeroed(&encoder->steps, &encoder->step_callee_count, (size_t)key + 1, PENDING_CODES * sizeof *encoder->steps);
+    const size_t functions = (size_t)(key >> CALLEE_KIND_BITS) + 1;
+    return grow_zeroed(&encoder->numbers, &encoder->number_count, functions << CALLEE_KIND_BITS, sizeof *encoder->numbers) &&
+           grow_zeroed(&encoder->steps, &encoder->step_function_count, functions, PENDING_CODES * sizeof *encoder->steps);
 }
 
 static bool reserve_callee(struct events_encoder *encoder)
@@ -70,7 +68,8 @@ static void put_callee(struct events_encoder *encoder, uint64_t key)
 /* A callee that the block has not had yet. False: no memory. */
 static bool add_callee(struct events_encoder *encoder, uint64_t key, uint32_t *number)
 {
-    if ((key >= encoder->step_callee_count && !grow_numbers(encoder, key)) || !reserve_callee(encoder))
+    const bool has_place = key < encoder->number_count && key >> CALLEE_KIND_BITS < encoder->step_function_count;
+    if ((!has_place && !grow_numbers(encoder, key)) || !reserve_callee(encoder))
         return false;
     *number = encoder->numbers[key] = (uint32_t)encoder->callee_count;
     put_callee(encoder, key);
@@ -93,13 +92,13 @@ static inline bool find_callee_of(struct events_encoder *encoder, uint64_t event
 static void forget_callee(struct events_encoder *encoder, uint64_t key)
 {
     encoder->numbers[key] = 0;
-    memset(&encoder->steps[key * PENDING_CODES], 0, PENDING_CODES * sizeof *encoder->steps);
+    memset(&encoder->steps[(key >> CALLEE_KIND_BITS) * PENDING_CODES], 0, PENDING_CODES * sizeof *encoder->steps);
 }
 
 static bool begin(struct events_encoder *encoder)
 {
-    struct byte_buffer *const buffers[] = {&encoder->lengths, &encoder->callee, &encoder->open,  &encoder->op,  &encoder->start,
-                                           &encoder->resume,  &encoder->reopen, &encoder->delta, &encoder->wide};
+    struct byte_buffer *const buffers[] = {&encoder->lengths, &encoder->callee, &encoder->open, &encoder->op,   &encoder->start,
+                                           &encoder->resume,  &encoder->reopen, &encoder->wide, &encoder->code, &encoder->bits};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
         buffers[i]->length = 0;
     for (size_t i = 1; i < encoder->callee_count; i++)
@@ -124,40 +123,51 @@ static bool encode_open(struct events_encoder *encoder, const struct pending_blo
         if (!find_callee(encoder, key, &callee) || !cptrace_buffer_varint(&encoder->open, callee - 1) ||
             !cptrace_buffer_varint(&encoder->open, age))
             return false;
-        if (key & 1 && (!cursor_varint(&from, &activation) || !cptrace_buffer_varint(&encoder->open, activation)))
+        if ((key & ((1u << CALLEE_KIND_BITS) - 1)) == CALLEE_ACTIVATION &&
+            (!cursor_varint(&from, &activation) || !cptrace_buffer_varint(&encoder->open, activation)))
             return false;
     }
     return true;
 }
 
-static inline size_t context_of(uint32_t callee, uint32_t code, uint32_t after_pop)
+static inline size_t context_of(uint32_t callee, uint32_t pops, uint32_t after_pop)
 {
-    return (size_t)callee * DELTA_CONTEXTS + is_pop(code) * 2 + after_pop;
+    return (size_t)callee * DELTA_CONTEXTS + pops * 2 + after_pop;
 }
 
-static inline uint32_t delta_byte(uint64_t event)
+static inline uint8_t delta_byte(uint64_t event)
 {
     const uint32_t ticks = pending_ticks(event);
-    return ticks < DELTA_WIDE ? ticks : DELTA_WIDE;
+    return (uint8_t)(ticks < DELTA_WIDE ? ticks : DELTA_WIDE);
 }
+
+static inline bool is_wide(uint64_t event)
+{
+    return (pending_ticks(event) >= DELTA_WIDE) | (pending_leaf_ticks(event) == PENDING_LEAF_TICKS_LONG);
+}
+static_assert(PENDING_LEAF_TICKS_LONG == DELTA_WIDE, "a leaf's ticks are written as they are");
+
+#define SAMPLED_ONE (UINT64_C(1) << 32)
 
 static bool sample_range(struct events_encoder *encoder, const uint64_t *events, uint32_t from, uint32_t to)
 {
-    uint32_t after_pop = from ? is_pop(pending_code(events[from - 1])) : 0;
+    uint32_t after_pop = from ? ends_in_pop(pending_code(events[from - 1])) : 0;
     for (uint32_t i = from; i < to; i++) {
         const uint32_t code = pending_code(events[i]);
         uint32_t callee;
         if (!find_callee_of(encoder, events[i], &callee))
             return false;
-        encoder->totals[context_of(callee, code, after_pop)] += (UINT64_C(1) << 32) + delta_byte(events[i]);
-        after_pop = is_pop(code);
+        encoder->totals[context_of(callee, is_pop(code), after_pop)] += SAMPLED_ONE + delta_byte(events[i]);
+        if (code == PENDING_CODE_LEAF)
+            encoder->totals[context_of(callee, 1, 0)] += SAMPLED_ONE + pending_leaf_ticks(events[i]);
+        after_pop = ends_in_pop(code);
     }
     return true;
 }
 
 static bool sample(struct events_encoder *encoder, const struct pending_block *block)
 {
-    const uint32_t count = block->event_count;
+    const uint32_t count = block->pending_count;
     if (count < SAMPLE_ALL_BELOW)
         return sample_range(encoder, block->events, 0, count);
     for (uint32_t from = 0; from < count; from += SAMPLE_EVERY)
@@ -229,7 +239,8 @@ static size_t delta_column_room(uint32_t event_count) { return (size_t)event_cou
 static bool reserve_outputs(struct events_encoder *encoder, const struct pending_block *block, struct outputs *out)
 {
     const size_t operand_bytes = block->operand_count * (VARINT_MAX_BYTES + OP_MAX_BYTES) + 1;
-    if (!cptrace_buffer_reserve(&encoder->op, (size_t)block->event_count * OP_MAX_BYTES) ||
+    encoder->delta.length = 0;
+    if (!cptrace_buffer_reserve(&encoder->op, (size_t)block->pending_count * OP_MAX_BYTES) ||
         !cptrace_buffer_reserve(&encoder->delta, encoder->delta_columns * delta_column_room(block->event_count)) ||
         !cptrace_buffer_reserve(&encoder->wide, (size_t)block->event_count * WIDE_MAX_BYTES + operand_bytes) ||
         !cptrace_buffer_reserve(&encoder->start, operand_bytes) || !cptrace_buffer_reserve(&encoder->resume, operand_bytes) ||
@@ -269,64 +280,71 @@ static void encode_operands(struct outputs *out, uint32_t code, uint32_t callee)
     out->reopened_start = start_tick;
 }
 
-/* The part of a delta that its byte does not hold. */
+/* The parts of deltas that their bytes do not hold. */
 static void encode_wide(struct outputs *out, uint64_t event)
 {
     const uint64_t ticks = pending_ticks(event) == PENDING_TICKS_LONG ? *out->operands++ : pending_ticks(event);
-    out->wide = store_varint(out->wide, ticks - DELTA_WIDE);
+    if (ticks >= DELTA_WIDE)
+        out->wide = store_varint(out->wide, ticks - DELTA_WIDE);
+    if (pending_leaf_ticks(event) == PENDING_LEAF_TICKS_LONG)
+        out->wide = store_varint(out->wide, *out->operands++ - DELTA_WIDE);
 }
 
 /* How all events of a callee and code are written, but for their ticks:
  *
- *   | long op, 1 bit | operands, 1 bit | two op bytes, 1 bit | place of the next event's column, 5 bits | delta column after a pop, 4 bits
- * | | delta column after a push, 4 bits | op, 16 bits |
+ *   | long op, 1 bit | operands, 1 bit | a return, 1 bit | two op bytes, 1 bit | place of the next event's column, 5 bits
+ * | | delta column of the return, 4 bits | delta column after a pop, 4 bits | delta column after a push, 4 bits | op, 16 bits |
  *
- * A place is that of one of the two columns in the step. */
+ * A place is that of one of the last two columns in the step. */
 #define STEP_AFTER_PUSH 16u
 #define STEP_AFTER_POP 20u
-#define STEP_NEXT_SHIFT 24
+#define STEP_RETURN_COLUMN 24u
+#define STEP_NEXT_SHIFT 28u
 #define STEP_NEXT_MASK 31u
-#define STEP_TWO_BYTES_SHIFT 29
-#define STEP_OPERANDS (UINT32_C(1) << 30)
-#define STEP_LONG_OP (UINT32_C(1) << 31) /* it takes more than two bytes */
+#define STEP_TWO_BYTES_SHIFT 33u
+#define STEP_RETURN_SHIFT 34u
+#define STEP_OPERANDS (UINT64_C(1) << 35)
+#define STEP_LONG_OP (UINT64_C(1) << 36) /* it takes more than two bytes */
 
 static uint32_t op_of(uint64_t event, uint32_t callee)
 {
     const uint32_t code = pending_code(event);
     if (code == PENDING_CODE_OTHER)
         return pending_other_op(event);
-    return names_callee(code) ? callee - 1 + CPTRACE_OP_CALL : code;
+    return names_callee(code) ? callee - 1 + CPTRACE_OP_CALL : code_without_bit(code);
 }
 
-static uint32_t step_of_op(uint32_t op)
+static uint64_t step_of_op(uint32_t op)
 {
     if (op >= OP_TWO_BYTES_LIMIT)
         return STEP_LONG_OP;
-    const uint32_t two = op >= 0x80;
+    const uint64_t two = op >= 0x80;
     return (op & 0x7f) | two << 7 | op >> 7 << 8 | two << STEP_TWO_BYTES_SHIFT;
 }
 
 /* The step of an event, and of those like it from now on; false: no memory. */
-static bool make_step(struct events_encoder *encoder, uint64_t event, uint32_t *step)
+static bool make_step(struct events_encoder *encoder, uint64_t event, uint64_t *step)
 {
     const uint32_t code = pending_code(event);
     uint32_t callee;
     if (!find_callee_of(encoder, event, &callee))
         return false;
-    const uint8_t *const columns = &encoder->columns[context_of(callee, code, 0)];
-    *step = step_of_op(op_of(event, callee)) | (uint32_t)columns[0] << STEP_AFTER_PUSH | (uint32_t)columns[1] << STEP_AFTER_POP |
-            (is_pop(code) ? STEP_AFTER_POP : STEP_AFTER_PUSH) << STEP_NEXT_SHIFT | (has_operands(code) ? STEP_OPERANDS : 0);
+    const uint8_t *const columns = &encoder->columns[context_of(callee, is_pop(code), 0)];
+    *step = step_of_op(op_of(event, callee)) | (uint64_t)columns[0] << STEP_AFTER_PUSH | (uint64_t)columns[1] << STEP_AFTER_POP |
+            (uint64_t)(ends_in_pop(code) ? STEP_AFTER_POP : STEP_AFTER_PUSH) << STEP_NEXT_SHIFT | (has_operands(code) ? STEP_OPERANDS : 0);
+    if (code == PENDING_CODE_LEAF)
+        *step |= UINT64_C(1) << STEP_RETURN_SHIFT | (uint64_t)encoder->columns[context_of(callee, 1, 0)] << STEP_RETURN_COLUMN;
     if (callee)
         encoder->steps[event >> PENDING_CODE_SHIFT] = *step;
     return true;
 }
 
 /* What few events have; returns where the next op goes. */
-static uint8_t *encode_rest(const struct events_encoder *encoder, struct outputs *out, uint64_t event, uint32_t step, uint8_t *op_at)
+static uint8_t *encode_rest(const struct events_encoder *encoder, struct outputs *out, uint64_t event, uint64_t step, uint8_t *op_at)
 {
     const uint32_t callee = encoder->numbers[pending_callee(event)];
     if (step & STEP_OPERANDS)
-        encode_operands(out, pending_code(event), callee);
+        encode_operands(out, code_without_bit(pending_code(event)), callee);
     return step & STEP_LONG_OP ? store_varint(op_at - 1, op_of(event, callee)) : op_at;
 }
 
@@ -334,37 +352,48 @@ static uint8_t *encode_rest(const struct events_encoder *encoder, struct outputs
  * its stores of bytes may then change none of it. */
 static bool encode_events(struct events_encoder *encoder, const struct pending_block *block, struct outputs *out)
 {
-    const uint64_t *const events = block->events;
-    const uint32_t event_count = block->event_count;
-    const uint32_t *steps = encoder->steps;
-    uint64_t step_count = encoder->step_callee_count * PENDING_CODES;
+    const uint64_t *const end = block->events + block->pending_count;
+    const uint64_t *steps = encoder->steps;
+    uint64_t step_count = encoder->step_function_count * PENDING_CODES;
     uint8_t *op_at = out->op, *delta[DELTA_COLUMNS_MAX];
     memcpy(delta, out->delta, sizeof delta);
     uint32_t place = STEP_AFTER_PUSH;
-    for (uint32_t i = 0; i < event_count; i++) {
-        const uint64_t event = events[i], number = event >> PENDING_CODE_SHIFT;
-        uint32_t step = number < step_count ? steps[number] : 0;
+    for (const uint64_t *at = block->events; at < end; at++) {
+        const uint64_t event = *at, number = event >> PENDING_CODE_SHIFT;
+        uint64_t step = number < step_count ? steps[number] : 0;
         if (UNLIKELY(step == 0)) {
-            uint32_t made;
+            uint64_t made;
             if (!make_step(encoder, event, &made))
                 return false;
             step = made;
             steps = encoder->steps;
-            step_count = encoder->step_callee_count * PENDING_CODES;
+            step_count = encoder->step_function_count * PENDING_CODES;
         }
-        uint8_t *const at = delta[step >> (place & STEP_NEXT_MASK) & (DELTA_COLUMNS_MAX - 1)]++;
-        *at = (uint8_t)event;
+        uint8_t *const byte = delta[step >> place & (DELTA_COLUMNS_MAX - 1)]++;
+        *byte = (uint8_t)event;
+        /* Without a return the next delta of that column is written here as well, and then over it. */
+        uint8_t **const return_column = &delta[step >> STEP_RETURN_COLUMN & (DELTA_COLUMNS_MAX - 1)];
+        **return_column = (uint8_t)pending_leaf_ticks(event);
+        *return_column += step >> STEP_RETURN_SHIFT & 1;
         op_at = store_u16(op_at, (uint16_t)step) - 1 + (step >> STEP_TWO_BYTES_SHIFT & 1);
-        if (UNLIKELY(pending_ticks(event) >= DELTA_WIDE)) {
-            *at = DELTA_WIDE;
+        if (UNLIKELY(is_wide(event))) {
+            *byte = delta_byte(event);
             encode_wide(out, event);
         }
         if (UNLIKELY(step >= STEP_OPERANDS))
             op_at = encode_rest(encoder, out, event, step, op_at);
-        place = step >> STEP_NEXT_SHIFT;
+        place = step >> STEP_NEXT_SHIFT & STEP_NEXT_MASK;
     }
     out->op = op_at;
     memcpy(out->delta, delta, sizeof delta);
+    return true;
+}
+
+static bool encode_deltas(struct events_encoder *encoder)
+{
+    for (uint32_t i = 0; i < encoder->delta_columns; i++)
+        if (!cptrace_prefix_encode(encoder->deltas[i], encoder->delta_counts[i], &encoder->code, &encoder->bits))
+            return false;
     return true;
 }
 
@@ -381,8 +410,9 @@ static void set_lengths(struct events_encoder *encoder, const struct outputs *ou
 
 static bool encode_lengths(struct events_encoder *encoder, const struct pending_block *block)
 {
-    const size_t lengths[] = {encoder->callee.length, encoder->open.length,   encoder->op.length,      encoder->start.length,
-                              encoder->resume.length, encoder->reopen.length, block->annotation_bytes, encoder->wide.length};
+    const size_t lengths[] = {encoder->callee.length,  encoder->open.length,   encoder->op.length,
+                              encoder->start.length,   encoder->resume.length, encoder->reopen.length,
+                              block->annotation_bytes, encoder->wide.length,   encoder->code.length};
     struct byte_buffer *const to = &encoder->lengths;
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
         if (!cptrace_buffer_varint(to, lengths[i]))
@@ -404,7 +434,7 @@ bool cptrace_events_encode(struct events_encoder *encoder, const struct pending_
     if (!reserve_outputs(encoder, block, &out) || !encode_events(encoder, block, &out))
         return false;
     set_lengths(encoder, &out);
-    return encode_callees(encoder) && encode_lengths(encoder, block);
+    return encode_deltas(encoder) && encode_callees(encoder) && encode_lengths(encoder, block);
 }
 
 void cptrace_events_encoder_free(struct events_encoder *encoder)
@@ -418,6 +448,8 @@ void cptrace_events_encoder_free(struct events_encoder *encoder)
     cptrace_buffer_free(&encoder->reopen);
     cptrace_buffer_free(&encoder->delta);
     cptrace_buffer_free(&encoder->wide);
+    cptrace_buffer_free(&encoder->code);
+    cptrace_buffer_free(&encoder->bits);
     free(encoder->numbers);
     free(encoder->steps);
     free(encoder->callees);

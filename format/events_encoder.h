@@ -9,21 +9,26 @@
 struct events_encoder {
     uint32_t *numbers; /* of callees, by pending_callee; 0: not in this block yet */
     size_t number_count;
-    uint32_t *steps; /* PENDING_CODES per callee: how an event of it is written; 0: not known yet. As many callees as in numbers */
-    size_t step_callee_count;
+    uint64_t *steps; /* PENDING_CODES per function: how an event of it is written; 0: not known yet */
+    size_t step_function_count;
     uint64_t *callees; /* as pending_callee has them; 0 stands for no function: the block's numbers of the others are one less */
     uint64_t *totals;  /* DELTA_CONTEXTS per callee, of a sample: events << 32 | sum of their deltas, cut to what one byte holds */
     uint8_t *columns;  /* DELTA_CONTEXTS per callee: where these deltas go */
     size_t callee_count, callee_capacity, totals_capacity, columns_capacity;
     uint32_t delta_columns;
-    const uint8_t *deltas[DELTA_COLUMNS_MAX]; /* columns in the buffer delta */
+    struct byte_buffer delta;                 /* the delta columns, before they are coded */
+    const uint8_t *deltas[DELTA_COLUMNS_MAX]; /* where each begins */
     uint32_t delta_counts[DELTA_COLUMNS_MAX];
-    struct byte_buffer lengths, callee, open, op, start, resume, reopen, delta, wide;
+    struct byte_buffer lengths, callee, open, op, start, resume, reopen, wide, code, bits;
 };
 
+/* What the columns of a block take at most besides events and open calls: code has four lengths of streams and a byte or two per delta. */
+#define EVENTS_CODE_MAX_BYTES (DELTA_COLUMNS_MAX * (4 * VARINT_MAX_BYTES + 512))
+
 struct pending_block {
-    const uint64_t *events;
-    uint32_t event_count;
+    const uint64_t *events; /* pending_event.h */
+    uint32_t pending_count;
+    uint32_t event_count;     /* leaves count twice */
     const uint64_t *operands; /* of long deltas, starts (activation), resumes (operand), reopens (activation, start tick), in event order */
     size_t operand_count;
     uint64_t first_tick;

@@ -2,50 +2,79 @@
 
 #include "error.h"
 
+enum column {
+    COLUMN_CALLEE,
+    COLUMN_OPEN,
+    COLUMN_OP,
+    COLUMN_START,
+    COLUMN_RESUME,
+    COLUMN_REOPEN,
+    COLUMN_ANNOTATION,
+    COLUMN_WIDE,
+    COLUMN_CODE
+};
+#define COLUMN_COUNT 9
+#define COLUMN_COUNT_V1 8 /* without code */
+
+static const char *const column_names[COLUMN_COUNT] = {"callee", "open", "op", "start", "resume", "reopen", "annotation", "wide", "code"};
+
 struct lengths {
-    uint32_t columns[8], delta_columns, deltas[DELTA_COLUMNS_MAX];
+    uint32_t columns[COLUMN_COUNT];
+    int column_count;
 };
 
-static const char *const column_names[] = {"callee", "open", "op", "start", "resume", "reopen", "annotation", "wide"};
-
-static enum cptrace_status parse_lengths(struct cursor *cursor, uint64_t offset, struct lengths *lengths, struct cptrace_error *error)
+static enum cptrace_status parse_lengths(struct cursor *cursor, struct lengths *lengths, struct events_header *header, uint64_t offset,
+                                         struct cptrace_error *error)
 {
-    for (int i = 0; i < 8; i++)
+    for (int i = 0; i < lengths->column_count; i++)
         if (!cursor_varint_u32(cursor, &lengths->columns[i]))
             return cptrace_error_set(error, CPTRACE_CORRUPT, offset, "column %s: no valid length", column_names[i]);
-    if (!cursor_varint_u32(cursor, &lengths->delta_columns) || lengths->delta_columns == 0 || lengths->delta_columns > DELTA_COLUMNS_MAX)
+    if (!cursor_varint_u32(cursor, &header->delta_columns) || header->delta_columns == 0 || header->delta_columns > DELTA_COLUMNS_MAX)
         return cptrace_error_set(error, CPTRACE_CORRUPT, offset, "delta columns: expected 1 to %d", DELTA_COLUMNS_MAX);
-    for (uint32_t i = 0; i < lengths->delta_columns; i++)
-        if (!cursor_varint_u32(cursor, &lengths->deltas[i]))
+    for (uint32_t i = 0; i < header->delta_columns; i++)
+        if (!cursor_varint_u32(cursor, &header->delta_counts[i]))
             return cptrace_error_set(error, CPTRACE_CORRUPT, offset, "delta column %u: no valid length", i);
     return CPTRACE_OK;
 }
 
-static enum cptrace_status slice(struct cursor *from, uint32_t length, const char *name, struct cursor *column, uint64_t offset,
+static enum cptrace_status slice(struct cursor *from, uint64_t length, const char *name, struct cursor *column, uint64_t offset,
                                  struct cptrace_error *error)
 {
     if (length > cursor_left(from))
-        return cptrace_error_set(error, CPTRACE_CORRUPT, offset, "column %s: expected %u bytes, found %zu", name, length,
-                                 cursor_left(from));
+        return cptrace_error_set(error, CPTRACE_CORRUPT, offset, "column %s: expected %llu bytes, found %zu", name,
+                                 (unsigned long long)length, cursor_left(from));
     *column = (struct cursor){from->at, from->at + length};
     from->at += length;
     return CPTRACE_OK;
 }
 
-static enum cptrace_status slice_columns(struct cursor *from, const struct lengths *lengths, uint64_t offset, struct events_header *header,
+static uint64_t delta_count(const struct events_header *header)
+{
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < header->delta_columns; i++)
+        count += header->delta_counts[i];
+    return count;
+}
+
+/* Version 1 has the delta columns, as they are, before wide; later versions have their bits behind all columns. */
+static enum cptrace_status slice_columns(struct cursor *from, const struct lengths *lengths, struct events_header *header, uint64_t offset,
                                          struct cptrace_error *error)
 {
-    struct cursor *const columns[] = {&header->callee, &header->open,   &header->op,         &header->start,
-                                      &header->resume, &header->reopen, &header->annotation, &header->wide};
+    struct cursor *const columns[COLUMN_COUNT] = {&header->callee, &header->open,       &header->op,   &header->start, &header->resume,
+                                                  &header->reopen, &header->annotation, &header->wide, &header->code};
+    struct cursor deltas;
     enum cptrace_status status = CPTRACE_OK;
-    for (int i = 0; i < 7 && status == CPTRACE_OK; i++)
-        status = slice(from, lengths->columns[i], column_names[i], columns[i], offset, error);
-    header->delta_columns = lengths->delta_columns;
-    for (uint32_t i = 0; i < lengths->delta_columns && status == CPTRACE_OK; i++)
-        status = slice(from, lengths->deltas[i], "delta", &header->delta[i], offset, error);
-    if (status == CPTRACE_OK)
-        status = slice(from, lengths->columns[7], column_names[7], columns[7], offset, error);
-    if (status == CPTRACE_OK && cursor_left(from))
+    for (int i = 0; i < lengths->column_count && status == CPTRACE_OK; i++) {
+        if (i == COLUMN_WIDE && !header->is_coded) {
+            status = slice(from, delta_count(header), "delta", &deltas, offset, error);
+            header->deltas = deltas.at;
+        }
+        if (status == CPTRACE_OK)
+            status = slice(from, lengths->columns[i], column_names[i], columns[i], offset, error);
+    }
+    if (status == CPTRACE_OK && header->is_coded)
+        header->bits = *from;
+    else if (status == CPTRACE_OK && cursor_left(from))
         return cptrace_error_set(error, CPTRACE_CORRUPT, offset, "events block: %zu bytes behind its columns", cursor_left(from));
     return status;
 }
@@ -55,14 +84,12 @@ static enum cptrace_status check_counts(const struct events_header *header, uint
     if (header->event_count == 0 || header->event_count > BLOCK_EVENTS_MAX)
         return cptrace_error_set(error, CPTRACE_CORRUPT, offset, "event count: expected 1 to %u, found %u", BLOCK_EVENTS_MAX,
                                  header->event_count);
-    if (header->event_count > cursor_left(&header->op))
+    const uint64_t events_per_op = header->is_coded ? 2 : 1; /* leaves */
+    if (header->event_count > cursor_left(&header->op) * events_per_op)
         return cptrace_error_set(error, CPTRACE_CORRUPT, offset, "event count: %u events do not fit the column op", header->event_count);
-    size_t delta_bytes = 0;
-    for (uint32_t i = 0; i < header->delta_columns; i++)
-        delta_bytes += cursor_left(&header->delta[i]);
-    if (header->event_count != delta_bytes)
-        return cptrace_error_set(error, CPTRACE_CORRUPT, offset, "delta columns: expected %u bytes, found %zu", header->event_count,
-                                 delta_bytes);
+    if (header->event_count != delta_count(header))
+        return cptrace_error_set(error, CPTRACE_CORRUPT, offset, "delta columns: expected %u deltas, found %llu", header->event_count,
+                                 (unsigned long long)delta_count(header));
     if (header->open_count > OPEN_CALLS_MAX || header->open_count > cursor_left(&header->open) / 2)
         return cptrace_error_set(error, CPTRACE_CORRUPT, offset, "open calls: %u do not fit the column open", header->open_count);
     if (header->last_tick < header->first_tick)
@@ -70,24 +97,30 @@ static enum cptrace_status check_counts(const struct events_header *header, uint
     return CPTRACE_OK;
 }
 
-enum cptrace_status cptrace_events_header_parse(const uint8_t *content, size_t content_bytes, uint64_t offset, struct events_header *header,
+enum cptrace_status cptrace_events_header_parse(const struct cptrace_block *block, struct events_header *header,
                                                 struct cptrace_error *error)
 {
-    if (content_bytes < EVENTS_HEADER_BYTES)
+    const uint8_t *const content = block->content;
+    const uint64_t offset = block->offset;
+    if (block->content_bytes < EVENTS_HEADER_BYTES)
         return cptrace_error_set(error, CPTRACE_CORRUPT, offset, "events block: expected at least %d bytes, found %zu", EVENTS_HEADER_BYTES,
-                                 content_bytes);
+                                 block->content_bytes);
     if (content[0] != CPTRACE_BLOCK_EVENTS)
         return cptrace_error_set(error, CPTRACE_INVALID_ARGUMENT, offset, "block kind: expected events, found %u", content[0]);
-    header->lane = load_u32(content + 12);
-    header->event_count = load_u32(content + 16);
-    header->first_tick = load_u64(content + 20);
-    header->last_tick = load_u64(content + 28);
-    header->calibration = load_calibration(content + 36);
-    header->open_count = load_u32(content + 60);
-    struct cursor rest = {content + EVENTS_HEADER_BYTES, content + content_bytes};
-    struct lengths lengths = {0};
-    enum cptrace_status status = parse_lengths(&rest, offset, &lengths, error);
+    *header = (struct events_header){
+        .lane = load_u32(content + 12),
+        .event_count = load_u32(content + 16),
+        .first_tick = load_u64(content + 20),
+        .last_tick = load_u64(content + 28),
+        .calibration = load_calibration(content + 36),
+        .open_count = load_u32(content + 60),
+        .is_coded = block->format_version >= FORMAT_VERSION_CODED,
+    };
+    header->kind_bits = header->is_coded ? CALLEE_KIND_BITS : CALLEE_KIND_BITS_V1;
+    struct cursor rest = {content + EVENTS_HEADER_BYTES, content + block->content_bytes};
+    struct lengths lengths = {.column_count = header->is_coded ? COLUMN_COUNT : COLUMN_COUNT_V1};
+    enum cptrace_status status = parse_lengths(&rest, &lengths, header, offset, error);
     if (status == CPTRACE_OK)
-        status = slice_columns(&rest, &lengths, offset, header, error);
+        status = slice_columns(&rest, &lengths, header, offset, error);
     return status == CPTRACE_OK ? check_counts(header, offset, error) : status;
 }

@@ -12,12 +12,15 @@ struct events_header {
     struct cptrace_calibration calibration;
     uint32_t open_count;
     struct cursor callee, open, op, start, resume, reopen, annotation, wide;
+    uint32_t kind_bits; /* of a callee, below its function */
     uint32_t delta_columns;
-    struct cursor delta[DELTA_COLUMNS_MAX]; /* together as many bytes as events */
+    uint32_t delta_counts[DELTA_COLUMNS_MAX]; /* together as many as events */
+    bool is_coded;
+    struct cursor code, bits; /* of the delta columns, if they are coded */
+    const uint8_t *deltas;    /* else: the columns, one after the other */
 };
 
-/* content from its kind byte on; offset is the block's, for messages. */
-enum cptrace_status cptrace_events_header_parse(const uint8_t *content, size_t content_bytes, uint64_t offset, struct events_header *header,
+enum cptrace_status cptrace_events_header_parse(const struct cptrace_block *block, struct events_header *header,
                                                 struct cptrace_error *error);
 
 #endif

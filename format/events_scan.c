@@ -7,7 +7,7 @@
 bool cptrace_events_have(const struct cptrace_block *block, enum cptrace_annotation_kind kind)
 {
     struct events_header header;
-    if (cptrace_events_header_parse(block->content, block->content_bytes, block->offset, &header, NULL) != CPTRACE_OK)
+    if (cptrace_events_header_parse(block, &header, NULL) != CPTRACE_OK)
         return false;
     struct cursor op = header.op;
     if (!memchr(op.at, kind, cursor_left(&op)))
@@ -22,6 +22,6 @@ bool cptrace_events_have(const struct cptrace_block *block, enum cptrace_annotat
 uint32_t cptrace_events_open_count(const struct cptrace_block *block)
 {
     struct events_header header;
-    const bool is_valid = cptrace_events_header_parse(block->content, block->content_bytes, block->offset, &header, NULL) == CPTRACE_OK;
+    const bool is_valid = cptrace_events_header_parse(block, &header, NULL) == CPTRACE_OK;
     return is_valid ? header.open_count : 0;
 }

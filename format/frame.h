@@ -38,7 +38,13 @@ static_assert(CPTRACE_FUNCTION_SPAN == 16, "a span has none of the four bits bel
 #define DELTA_CONTEXTS 4
 #define DELTA_COLUMNS_MAX 16
 #define DELTA_WIDE 255u /* what is over this stands in the column wide */
-#define EVENTS_LENGTHS_MAX_BYTES (5 * (9 + DELTA_COLUMNS_MAX))
+#define EVENTS_LENGTHS_MAX_BYTES (5 * (10 + DELTA_COLUMNS_MAX))
+
+/* A callee is function << bits | kind. */
+#define CALLEE_KIND_BITS 2
+enum callee_kind { CALLEE_PLAIN, CALLEE_ACTIVATION, CALLEE_LEAF };
+#define CALLEE_KIND_BITS_V1 1
+#define FORMAT_VERSION_CODED 2 /* from it on, deltas are coded, and there are leaves */
 
 #define OPEN_CALLS_MAX (16u << 20)
 #define BLOCK_EVENTS_MAX (4u << 20)

@@ -31,7 +31,8 @@ static bool encode_runs(struct function_set *set, size_t from, size_t to)
     return true;
 }
 
-bool cptrace_function_set_gather(struct function_set *set, struct cursor callee, uint32_t delta_columns, uint32_t function_count)
+bool cptrace_function_set_gather(struct function_set *set, struct cursor callee, uint32_t kind_bits, uint32_t delta_columns,
+                                 uint32_t function_count)
 {
     size_t from = function_count, to = 0;
     uint64_t number;
@@ -39,7 +40,7 @@ bool cptrace_function_set_gather(struct function_set *set, struct cursor callee,
     if (!reserve_zeros(set, function_count))
         return false;
     while (cursor_varint(&callee, &number)) {
-        const uint64_t function = number >> 1;
+        const uint64_t function = number >> kind_bits;
         if (function < function_count) {
             set->seen[function] = 1;
             from = function < from ? (size_t)function : from;

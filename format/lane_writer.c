@@ -24,6 +24,8 @@
 #define LANES_WITH_FULL_BLOCKS 8u
 #define BLOCK_EVENTS_MIN 1024u
 
+#define EVENTS_PIECES 11 /* of a block's content, besides its header */
+
 #if defined(__GNUC__)
 #define UNLIKELY(condition) __builtin_expect(condition, 0)
 #else
@@ -87,8 +89,8 @@ static uint32_t block_limit(const struct cptrace_lane_writer *lane)
 /* At most, of the block's content. */
 static size_t content_bytes(const struct cptrace_lane_writer *lane, uint32_t more_events)
 {
-    return EVENTS_HEADER_BYTES + EVENTS_LENGTHS_MAX_BYTES + (size_t)lane->open_count * OPEN_MAX_BYTES * 2 + lane->annotation.length +
-           ((size_t)lane->granted + more_events) * EVENT_MAX_BYTES +
+    return EVENTS_HEADER_BYTES + EVENTS_LENGTHS_MAX_BYTES + EVENTS_CODE_MAX_BYTES + (size_t)lane->open_count * OPEN_MAX_BYTES * 2 +
+           lane->annotation.length + ((size_t)lane->granted + more_events) * EVENT_MAX_BYTES +
            (lane->operand_count + (size_t)more_events * OPERANDS_MAX) * OPERAND_MAX_BYTES;
 }
 
@@ -104,7 +106,7 @@ static bool snapshot_stack(struct cptrace_lane_writer *lane)
     for (uint32_t i = 0; i < lane->depth; i++) {
         const struct stack_entry *const call = &lane->stack[i];
         const bool is_activation = call->activation != CPTRACE_NO_NUMBER;
-        at = store_varint(at, (uint64_t)call->function << 1 | is_activation);
+        at = store_varint(at, (uint64_t)call->function << CALLEE_KIND_BITS | (is_activation ? CALLEE_ACTIVATION : CALLEE_PLAIN));
         at = store_varint(at, lane->first_tick - call->start_tick);
         if (is_activation)
             at = store_varint(at, call->activation);
@@ -127,14 +129,17 @@ static bool begin_block(struct cptrace_lane_writer *lane, uint64_t tick)
     return snapshot_stack(lane);
 }
 
+static size_t pending_count(const struct cptrace_lane_writer *lane) { return (size_t)(lane->event_at - lane->events); }
+
 static bool reserve_events(struct cptrace_lane_writer *lane, uint32_t events)
 {
-    if (!cptrace_array_reserve(&lane->events, &lane->event_capacity, (size_t)lane->granted + events, sizeof *lane->events) ||
+    const size_t pending = lane->events ? pending_count(lane) : 0;
+    if (!cptrace_array_reserve(&lane->events, &lane->event_capacity, pending + events, sizeof *lane->events) ||
         !cptrace_array_reserve(&lane->operands, &lane->operand_capacity, lane->operand_count + (size_t)events * OPERANDS_MAX,
                                sizeof *lane->operands) ||
         !cptrace_array_reserve(&lane->stack, &lane->stack_capacity, (size_t)lane->depth + events, sizeof *lane->stack))
         return cptrace_writer_no_memory(lane->writer);
-    lane->event_at = lane->events + lane->granted;
+    lane->event_at = lane->events + pending;
     return true;
 }
 
@@ -180,6 +185,7 @@ static bool encode(struct cptrace_lane_writer *lane, uint32_t event_count)
 {
     const struct pending_block pending = {
         .events = lane->events,
+        .pending_count = (uint32_t)pending_count(lane),
         .event_count = event_count,
         .operands = lane->operands,
         .operand_count = lane->operand_count,
@@ -191,20 +197,17 @@ static bool encode(struct cptrace_lane_writer *lane, uint32_t event_count)
     return cptrace_events_encode(&lane->writer->encoder, &pending) || cptrace_writer_no_memory(lane->writer);
 }
 
-/* Each delta column is a piece, so that it has an entropy table of its own. */
 static size_t make_pieces(const struct cptrace_lane_writer *lane, const uint8_t *header, size_t header_bytes, struct block_piece *pieces)
 {
     const struct events_encoder *const encoder = &lane->writer->encoder;
-    size_t count = 0;
-    pieces[count++] = (struct block_piece){header, header_bytes};
-    const struct byte_buffer *const before[] = {&encoder->lengths, &encoder->callee, &encoder->open,   &encoder->op,
-                                                &encoder->start,   &encoder->resume, &encoder->reopen, &lane->annotation};
-    for (size_t i = 0; i < sizeof before / sizeof *before; i++)
-        pieces[count++] = (struct block_piece){before[i]->bytes, before[i]->length};
-    for (uint32_t i = 0; i < encoder->delta_columns; i++)
-        pieces[count++] = (struct block_piece){encoder->deltas[i], encoder->delta_counts[i]};
-    pieces[count++] = (struct block_piece){encoder->wide.bytes, encoder->wide.length};
-    return count;
+    const struct byte_buffer *const columns[EVENTS_PIECES] = {
+        &encoder->lengths, &encoder->callee,  &encoder->open, &encoder->op,   &encoder->start, &encoder->resume,
+        &encoder->reopen,  &lane->annotation, &encoder->wide, &encoder->code, &encoder->bits,
+    };
+    pieces[0] = (struct block_piece){header, header_bytes};
+    for (size_t i = 0; i < EVENTS_PIECES; i++)
+        pieces[1 + i] = (struct block_piece){columns[i]->bytes, columns[i]->length};
+    return 1 + EVENTS_PIECES;
 }
 
 static struct cursor column_of(const struct byte_buffer *column)
@@ -217,7 +220,8 @@ static bool gather_functions(struct cptrace_writer *writer)
 {
     const struct events_encoder *const encoder = &writer->encoder;
     const uint32_t function_count = cptrace_definitions_count(&writer->definitions, TABLE_FUNCTIONS);
-    return cptrace_function_set_gather(&writer->mentioned, column_of(&encoder->callee), encoder->delta_columns, function_count) ||
+    return cptrace_function_set_gather(&writer->mentioned, column_of(&encoder->callee), CALLEE_KIND_BITS, encoder->delta_columns,
+                                       function_count) ||
            cptrace_writer_no_memory(writer);
 }
 
@@ -225,7 +229,7 @@ static bool write_events(struct cptrace_lane_writer *lane, uint32_t event_count)
 {
     uint8_t header[EVENTS_HEADER_BYTES - BLOCK_HEADER_BYTES];
     encode_events_header(lane, event_count, header);
-    struct block_piece pieces[10 + DELTA_COLUMNS_MAX];
+    struct block_piece pieces[1 + EVENTS_PIECES];
     const size_t piece_count = make_pieces(lane, header, sizeof header, pieces);
     const struct index_block block = {
         .kind = CPTRACE_BLOCK_EVENTS,
@@ -236,7 +240,6 @@ static bool write_events(struct cptrace_lane_writer *lane, uint32_t event_count)
         .calibration = lane->writer->calibration,
         .functions = column_of(&lane->writer->mentioned.runs),
     };
-    lane->writer->blocks.event_function_count = lane->writer->encoder.callee_count;
     return cptrace_writer_write_block(lane->writer, block, pieces, piece_count);
 }
 
@@ -276,13 +279,13 @@ static inline bool put_event(struct cptrace_lane_writer *lane, uint64_t tick, ui
     return true;
 }
 
+static void put_operand(struct cptrace_lane_writer *lane, uint64_t value) { lane->operands[lane->operand_count++] = value; }
+
 /* A throw or an annotation. */
 static bool put_other(struct cptrace_lane_writer *lane, uint64_t tick, uint32_t op)
 {
     return put_event(lane, tick, PENDING_CODE_OTHER, PENDING_NO_FUNCTION + op);
 }
-
-static void put_operand(struct cptrace_lane_writer *lane, uint64_t value) { lane->operands[lane->operand_count++] = value; }
 
 static inline void push(struct cptrace_lane_writer *lane, uint64_t start_tick, uint32_t function, uint32_t activation)
 {
@@ -291,7 +294,7 @@ static inline void push(struct cptrace_lane_writer *lane, uint64_t start_tick, u
 
 void cptrace_lane_call(struct cptrace_lane_writer *lane, uint64_t tick, uint32_t function)
 {
-    if (function == CPTRACE_NO_NUMBER || !put_event(lane, tick, PENDING_CODE_CALL, function))
+    if (function >= PENDING_NO_FUNCTION || !put_event(lane, tick, PENDING_CODE_CALL, function))
         return;
     push(lane, lane->last_tick, function, CPTRACE_NO_NUMBER);
     lane->call_count++;
@@ -306,7 +309,31 @@ static inline void pop(struct cptrace_lane_writer *lane, uint64_t tick, uint32_t
         lane->depth--;
 }
 
-void cptrace_lane_return(struct cptrace_lane_writer *lane, uint64_t tick) { pop(lane, tick, CPTRACE_OP_RETURN); }
+/* A return right behind its call makes one event with it. */
+static inline bool end_leaf(struct cptrace_lane_writer *lane, uint64_t tick)
+{
+    if (lane->room == 0 && (lane->granted >= lane->limit || !make_room(lane, tick)))
+        return false;
+    if (lane->event_at == lane->events || pending_code(lane->event_at[-1]) != PENDING_CODE_CALL)
+        return false;
+    const uint64_t call = lane->event_at[-1];
+    uint64_t ticks = tick > lane->last_tick ? tick - lane->last_tick : 0;
+    lane->last_tick += ticks;
+    if (ticks >= PENDING_LEAF_TICKS_LONG) {
+        put_operand(lane, ticks);
+        ticks = PENDING_LEAF_TICKS_LONG;
+    }
+    lane->event_at[-1] = pending_leaf(pending_ticks(call), ticks, pending_function(call));
+    lane->room--;
+    lane->depth--;
+    return true;
+}
+
+void cptrace_lane_return(struct cptrace_lane_writer *lane, uint64_t tick)
+{
+    if (!end_leaf(lane, tick))
+        pop(lane, tick, CPTRACE_OP_RETURN);
+}
 
 void cptrace_lane_unwind(struct cptrace_lane_writer *lane, uint64_t tick) { pop(lane, tick, CPTRACE_OP_UNWIND); }
 
@@ -317,7 +344,7 @@ uint32_t cptrace_lane_start(struct cptrace_lane_writer *lane, uint64_t tick, uin
         cptrace_lane_call(lane, tick, function);
         return CPTRACE_NO_NUMBER;
     }
-    if (function == CPTRACE_NO_NUMBER || !put_event(lane, tick, PENDING_ACTIVATION + CPTRACE_OP_START, function))
+    if (function >= PENDING_NO_FUNCTION || !put_event(lane, tick, PENDING_ACTIVATION + CPTRACE_OP_START, function))
         return CPTRACE_NO_NUMBER;
     const uint32_t activation = writer->activation_count++;
     put_operand(lane, activation);

@@ -83,7 +83,7 @@ bool cptrace_reader_add_functions(struct cptrace_reader *reader, struct cptrace_
 /* What the index should tell of the block. */
 static bool gather_functions(struct cptrace_reader *reader, const struct events_header *header, struct cptrace_block_entry *entry)
 {
-    if (!cptrace_function_set_gather(&reader->mentioned, header->callee, header->delta_columns,
+    if (!cptrace_function_set_gather(&reader->mentioned, header->callee, header->kind_bits, header->delta_columns,
                                      (uint32_t)reader->definitions.function_count))
         return false;
     const struct byte_buffer *const runs = &reader->mentioned.runs;
@@ -94,7 +94,7 @@ static enum cptrace_status take_events(struct cptrace_reader *reader, const stru
                                        struct cptrace_error *error)
 {
     struct events_header header;
-    enum cptrace_status status = cptrace_events_header_parse(block->content, block->content_bytes, block->offset, &header, error);
+    enum cptrace_status status = cptrace_events_header_parse(block, &header, error);
     if (status == CPTRACE_OK)
         status = cptrace_reader_check_lane(reader, header.lane, header.first_tick, header.last_tick, block->offset, error);
     if (status != CPTRACE_OK)
@@ -211,7 +211,7 @@ static enum cptrace_status take_block(struct cptrace_reader *reader, struct cptr
     *block = (struct cptrace_block){.offset = input->offset};
     enum cptrace_status status = cptrace_frame_measure(input, &size, &reason);
     if (status == CPTRACE_OK)
-        status = cptrace_block_decompress(&reader->blocks, input_at(input), &size, reader->header.file_id, block, &reason);
+        status = cptrace_block_decompress(&reader->blocks, input_at(input), &size, &reader->header, block, &reason);
     if (failed(status)) {
         if (error)
             *error = reason;

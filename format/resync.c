@@ -57,7 +57,7 @@ static enum cptrace_status try_block(struct cptrace_reader *reader, struct cptra
     const enum cptrace_status status = cptrace_frame_measure(&reader->input, &size, error);
     if (status != CPTRACE_OK)
         return status;
-    return cptrace_block_decompress(&reader->blocks, input_at(&reader->input), &size, reader->header.file_id, &block, error);
+    return cptrace_block_decompress(&reader->blocks, input_at(&reader->input), &size, &reader->header, &block, error);
 }
 
 enum cptrace_status cptrace_reader_resync(struct cptrace_reader *reader, const struct cptrace_error *reason, struct cptrace_error *error)

@@ -109,8 +109,22 @@ static inline bool is_top(const struct open_call *call, const struct stack_entry
 /* The record behind that of a call returns from it, so that no stack need know: half of all calls, in most programs. */
 static inline bool is_leaf(struct cptrace_ring_slot call, struct cptrace_ring_slot end, uint64_t last_tick)
 {
-    return end.word == call.word + (CPTRACE_RING_RETURN - CPTRACE_RING_CALL) && end.tick <= last_tick &&
-           end.tick - call.tick < PENDING_TICKS_LONG;
+    return end.word == call.word + (CPTRACE_RING_RETURN - CPTRACE_RING_CALL) && end.tick >= call.tick && end.tick <= last_tick;
+}
+
+static inline uint64_t leaf_ticks(struct cptrace_lane_writer *writer, uint64_t ticks)
+{
+    if (ticks < PENDING_LEAF_TICKS_LONG)
+        return ticks;
+    put_operand(writer, ticks);
+    return PENDING_LEAF_TICKS_LONG;
+}
+
+/* The call that it returns from came last, as the last of the records that were taken at once. */
+static inline bool ends_leaf(const struct cptrace_lane_writer *writer, struct cptrace_ring_slot slot)
+{
+    return (slot.word & 0xff) == CPTRACE_RING_RETURN && writer->event_at > writer->events &&
+           pending_code(writer->event_at[-1]) == PENDING_CODE_CALL;
 }
 
 uint64_t cptrace_ring_take_common(struct cptrace_transcoder *transcoder, const struct ring_reading *reading, uint64_t at, uint64_t end,
@@ -120,14 +134,14 @@ uint64_t cptrace_ring_take_common(struct cptrace_transcoder *transcoder, const s
     struct cptrace_lane_writer *const writer = lane->writer;
     const uint64_t first = at & reading->mask;
     const uint64_t count = least(least(end - at, reading->mask + 1 - first), common_room(lane));
-    if (count == 0)
+    if (count == 0 || ends_leaf(writer, reading->slots[first]))
         return at;
     const uint32_t *const functions = transcoder->function_numbers;
     const uint64_t function_capacity = transcoder->function_capacity;
     struct open_call *call = lane->calls + lane->depth;
     struct stack_entry *entry = writer->stack + lane->depth;
     const struct open_call *const first_call = lane->calls;
-    uint64_t tick = writer->last_tick, resume_count = 0;
+    uint64_t tick = writer->last_tick, resume_count = 0, leaf_count = 0;
     uint64_t *event = writer->event_at;
     const struct cptrace_ring_slot *next = reading->slots + first, *const next_end = next + count;
     for (; next < next_end; next++) {
@@ -139,10 +153,10 @@ uint64_t cptrace_ring_take_common(struct cptrace_transcoder *transcoder, const s
         const uint32_t function = functions[number] - 1; /* CPTRACE_NO_NUMBER: nothing defined it */
         if (op == CPTRACE_RING_CALL && function != CPTRACE_NO_NUMBER) {
             if (next + 1 < next_end && is_leaf(slot, next[1], last_tick)) {
-                *event++ = pending_event(ticks, PENDING_CODE_CALL, function);
-                *event++ = pending_event(next[1].tick - slot.tick, CPTRACE_OP_RETURN, function);
-                tick = next[1].tick;
                 next++;
+                tick = next->tick;
+                *event++ = pending_leaf(ticks, leaf_ticks(writer, tick - slot.tick), function);
+                leaf_count++;
                 continue;
             }
             *call++ = (struct open_call){.function = function, .kind = OPEN_CALL};
@@ -173,7 +187,7 @@ uint64_t cptrace_ring_take_common(struct cptrace_transcoder *transcoder, const s
         }
         tick = slot.tick;
     }
-    const uint64_t taken = (uint64_t)(event - writer->event_at), depth = (uint64_t)(call - lane->calls);
+    const uint64_t taken = (uint64_t)(event - writer->event_at) + leaf_count, depth = (uint64_t)(call - lane->calls);
     writer->call_count += (taken + depth - lane->depth) / 2 - resume_count;
     writer->room -= (uint32_t)taken;
     writer->event_at = event;

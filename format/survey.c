@@ -184,7 +184,7 @@ enum cptrace_status cptrace_reader_check_entry(const struct cptrace_reader *read
                                                const struct cptrace_block *block, struct cptrace_error *error)
 {
     struct events_header header;
-    enum cptrace_status status = cptrace_events_header_parse(block->content, block->content_bytes, block->offset, &header, error);
+    enum cptrace_status status = cptrace_events_header_parse(block, &header, error);
     if (status != CPTRACE_OK)
         return status;
     if (header.lane != entry->lane || header.event_count != entry->event_count || header.first_tick != entry->first_tick ||
@@ -192,7 +192,8 @@ enum cptrace_status cptrace_reader_check_entry(const struct cptrace_reader *read
         return cptrace_error_set(error, CPTRACE_CORRUPT, block->offset,
                                  "index: it tells of other events of a block (the blocks are trusted)");
     struct function_set mentioned = {0};
-    if (!cptrace_function_set_gather(&mentioned, header.callee, header.delta_columns, (uint32_t)reader->definitions.function_count))
+    if (!cptrace_function_set_gather(&mentioned, header.callee, header.kind_bits, header.delta_columns,
+                                     (uint32_t)reader->definitions.function_count))
         status = cptrace_error_no_memory(error, block->offset);
     else if (!same_functions(reader, entry, &mentioned.runs))
         status = cptrace_error_set(error, CPTRACE_CORRUPT, block->offset,

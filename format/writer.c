@@ -8,6 +8,7 @@
 #include "error.h"
 #include "frame.h"
 #include "pairs.h"
+#include "pending_event.h"
 #include "writer_state.h"
 
 #define DEFAULT_BLOCK_EVENTS 65536u
@@ -165,6 +166,10 @@ uint32_t cptrace_writer_define_function(struct cptrace_writer *writer, const str
     if (function->category < CPTRACE_CATEGORY_USER || function->category > CPTRACE_CATEGORY_BUILTIN ||
         !function_flags_are_valid(function->flags) || (function->file != CPTRACE_NO_NUMBER && function->file >= file_count)) {
         misuse(writer, "define_function: unknown category, flag or file");
+        return CPTRACE_NO_NUMBER;
+    }
+    if (cptrace_definitions_count(&writer->definitions, TABLE_FUNCTIONS) >= PENDING_NO_FUNCTION) {
+        misuse(writer, "define_function: too many functions");
         return CPTRACE_NO_NUMBER;
     }
     return defined(writer, cptrace_definitions_function(&writer->definitions, function));

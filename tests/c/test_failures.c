@@ -105,7 +105,7 @@ Test(statuses, newer_version)
 {
     struct memory_file file;
     write_spec_example(&file);
-    file.bytes[16] = 2;
+    file.bytes[16] = CPTRACE_FORMAT_VERSION + 1;
     seal_header(&file);
     cr_assert_eq(open_status(&file), CPTRACE_NEWER_VERSION);
     file.bytes[76] ^= 1; /* whatever follows the version */

@@ -50,6 +50,7 @@ struct cptrace_block {
     const uint8_t *content; /* decompressed, from its kind byte on */
     size_t content_bytes;
     uint32_t missing_before; /* blocks lost since the block before, by sequence */
+    uint16_t format_version; /* of the file */
 };
 
 /* A decoded event: 16 bytes. value is the function for CALL, the activation for START, RESUME, REOPEN, the place in `annotations` for an
@@ -103,6 +104,8 @@ struct cptrace_events {
     size_t annotation_count, annotation_capacity;
     uint32_t *stack; /* of the decoder, while it works */
     size_t stack_capacity;
+    uint8_t *deltas; /* the same: those that are coded in the block */
+    size_t deltas_capacity;
     uint32_t function_limit; /* every function number in the block is smaller: compare once with function_count */
 };
 
