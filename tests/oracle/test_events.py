@@ -8,6 +8,7 @@ import pytest
 
 import cptrace_oracle
 from events_encoder import AsTold, Coded, Plain, callee, events_body, varint, written_lengths, zigzag
+from hexdump import coded_column
 
 PLAIN, ACTIVATIONS, LEAVES, RESERVED = range(4)
 RETURN, UNWIND, SUSPEND, RESUME, REOPEN, THROW, MARK, CALL = 0, 1, 2, 3, 4, 6, 9, 16
@@ -42,11 +43,10 @@ def deltas_read(block):
 # What is right
 
 
-def test_a_block_byte_by_byte():
+def test_the_coded_column_of_section_9():
     """0, 1 and 5 have the codes 0, 10 and 11; of 5 deltas the streams hold 2, 2, 1 and none."""
-    code = bytes.fromhex("01 01 01 00  0d 02 22 00")
-    deltas = AsTold([0, 1, 5, 0, 1], code, bytes([0b01000000, 0b11000000, 0b10000000]))
-    block = read(events_body(bytes([CALL, LEAF, LEAF]), [deltas], CALLEES, first=7))
+    assert coded_column() == (bytes.fromhex("01 01 01 00  0d 02 22 00"), bytes([0b01000000, 0b11000000, 0b10000000]))
+    block = read(events_body(bytes([CALL, LEAF, LEAF]), [AsTold([0, 1, 5, 0, 1], *coded_column())], CALLEES, first=7))
     assert names_and_ticks(block) == [("call", 7), ("call", 8), ("return", 13), ("call", 13), ("return", 14)]
     assert [event[2] for event in block["events"]] == [0, 2, None, 2, None]
     assert block["functions"] == {0, 1, 2}
