@@ -117,8 +117,8 @@ def random_lengths(choose):
     return dict(zip([0, *choose.sample(range(1, 255), len(leaves) - 1)], leaves))
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_random_blocks(seed):
+def random_block(seed):
+    """A body, and its deltas."""
     choose = random.Random(seed)
     columns = []
     for number in range(1 + choose.randrange(16)):
@@ -132,7 +132,13 @@ def test_random_blocks(seed):
     order.remove(0)
     left = [iter(column.deltas) for column in columns]
     ops = bytes(CALL + number for number in [0, *order])
-    assert deltas_read(read(events_body(ops, columns, callees))) == [next(left[number]) for number in [0, *order]]
+    return events_body(ops, columns, callees), [next(left[number]) for number in [0, *order]]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_blocks(seed):
+    body, deltas = random_block(seed)
+    assert deltas_read(read(body)) == deltas
 
 
 def test_version_1_has_no_code_and_no_leaves():
@@ -249,10 +255,20 @@ def test_errors(name):
         read(body)
 
 
-def test_what_is_wrong_is_wrong_by_one_thing():
-    """The blocks that the wrong ones above were made from are right."""
-    read(marks(STREAMS + LENGTHS, bytes(4)))
-    read(plain_block(bytes([CALL])))
-    read(two_columns((0, 0, 0, 1)))
-    read(plain_block(bytes([RETURN]), opened=b"\0\0", open_count=1))
-    read(plain_block(bytes([REOPEN]), reopens=b"\0\1\0"))
+# The blocks that the wrong ones above were made from.
+RIGHT = {
+    "coded marks": marks(STREAMS + LENGTHS, bytes(4)),
+    "plain marks": marks(b"\0", bytes(4)),
+    "call": plain_block(bytes([CALL])),
+    "leaf": events_body(bytes([LEAF]), [Plain(bytes(2))], CALLEES),
+    "two columns": two_columns((0, 0, 0, 1)),
+    "open call": plain_block(bytes([RETURN]), opened=b"\0\0", open_count=1),
+    "reopen": plain_block(bytes([REOPEN]), reopens=b"\0\1\0"),
+    "resumes": plain_block(bytes([START, START, SUSPEND, SUSPEND, RESUME, RESUME]), starts=b"\0\0", resumes=b"\1\2"),
+    **{f"random {seed}": random_block(seed)[0] for seed in range(40)},
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_is_wrong_is_wrong_by_one_thing(name):
+    read(RIGHT[name])
