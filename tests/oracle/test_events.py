@@ -217,6 +217,8 @@ WRONG = {
     "deltas in another column": (events_body(bytes([CALL]), [Plain([]), Plain([0])], callee(0, PLAIN, (0, 0, 0, 0))), "cut short"),
     "first delta": (marks(STREAMS + LENGTHS, b"\x80\0\0\0", b"\1\0\0\0"), "the first delta"),
     "last tick": (marks(STREAMS + LENGTHS, b"\0\0\0\x80"), "last tick"),
+    "last tick too late": (plain_block(bytes([CALL]), elapsed=1), "last tick"),
+    "ticks that wrap": (events_body(MARKS, [Plain([0, 0, 255, 255])], b"", notes=bytes(4), wides=varint(2**64 - 1) * 2, elapsed=508), "last tick"),
     "wide is missing": (events_body(MARKS, [Coded([0, 0, 0, 255], {0: 1, 255: 1})], b"", notes=bytes(4)), "cut short"),
     "wide is left over": (events_body(MARKS, [Coded(bytes(4), HALVES)], b"", notes=bytes(4), wides=b"\0"), "column wide: bytes are left over"),
     "no code": (marks(b"", bytes(4)), "cut short"),
