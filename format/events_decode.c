@@ -11,8 +11,10 @@
 #include "suspension_order.h"
 
 #if defined(__GNUC__)
+#define LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 #else
+#define LIKELY(condition) (condition)
 #define UNLIKELY(condition) (condition)
 #endif
 
@@ -32,13 +34,14 @@ struct suspension {
     uint32_t activation, callee;
 };
 
-/* What nearly every event changes. */
+/* What nearly every event changes. Neighbours are of different sizes, or compilers hold two of them in one vector, and wait for it. */
 struct position {
-    struct cursor op;
-    struct cptrace_event *out;
-    size_t depth;
     uint64_t tick;
     uint32_t after_pop; /* COLUMN_BITS: the event before popped a call; else 0 */
+    size_t depth;
+    uint32_t left; /* events */
+    struct cptrace_event *out;
+    struct cursor op;
 };
 
 struct decoder {
@@ -46,7 +49,8 @@ struct decoder {
     struct cptrace_events *out;
     struct cptrace_error *error;
     struct cursor start, resume, reopen, annotation, wide;
-    struct cursor delta[DELTA_COLUMNS_MAX];
+    uint32_t delta_columns;
+    const uint8_t *delta[DELTA_COLUMNS_MAX], *delta_end[DELTA_COLUMNS_MAX];
     struct callee *callees;
     uint32_t callee_count;
     uint32_t *stack;       /* callees */
@@ -190,26 +194,25 @@ static inline uint32_t column_of(const struct callee *callee, bool is_pop, uint3
     return callee->columns >> ((is_pop ? POP_SHIFT : PUSH_SHIFT) + after_pop) & (DELTA_COLUMNS_MAX - 1);
 }
 
-/* What a delta is over one byte. */
-static bool read_wide(struct cursor *wide, uint64_t *delta)
+/* The delta of a byte that says that there is more; false: none that is valid. */
+static bool read_wide(struct decoder *decoder, uint64_t tick, uint64_t *delta)
 {
     uint64_t more;
-    if (!cursor_varint(wide, &more) || more > UINT64_MAX - DELTA_WIDE)
+    if (tick > decoder->last_tick || decoder->last_tick - tick < DELTA_WIDE || !cursor_varint(&decoder->wide, &more) ||
+        more > decoder->last_tick - tick - DELTA_WIDE)
         return false;
     *delta = DELTA_WIDE + more;
     return true;
 }
 
-static inline bool next_tick(struct decoder *decoder, uint32_t column, uint64_t last_tick, uint64_t *tick)
+/* Whether columns were as long as their events asked for is looked at in the end: up to then there is room behind them. */
+static inline bool next_tick(struct decoder *decoder, uint32_t column, uint64_t *tick)
 {
-    struct cursor *const cursor = &decoder->delta[column];
-    if (UNLIKELY(cursor->at == cursor->end))
-        return false;
-    uint64_t delta = *cursor->at++;
-    if (UNLIKELY(delta == DELTA_WIDE) && !read_wide(&decoder->wide, &delta))
+    uint64_t delta = *decoder->delta[column]++;
+    if (UNLIKELY(delta == DELTA_WIDE) && !read_wide(decoder, *tick, &delta))
         return false;
     *tick += delta;
-    return delta <= last_tick - (*tick - delta);
+    return true;
 }
 
 /* What an op other than call, return and unwind does to the stack. */
@@ -274,7 +277,7 @@ static enum cptrace_status decode_rare(struct decoder *decoder, uint64_t op)
     const enum cptrace_status status = move_stack(decoder, op);
     if (status != CPTRACE_OK)
         return status;
-    if (!next_tick(decoder, rare_column(decoder, op), decoder->last_tick, &decoder->at.tick))
+    if (!next_tick(decoder, rare_column(decoder, op), &decoder->at.tick))
         return corrupt(decoder, "delta", "not valid, or after the last tick");
     decoder->at.after_pop = op == CPTRACE_OP_SUSPEND ? COLUMN_BITS : 0;
     return emit_rare(decoder, op);
@@ -331,11 +334,11 @@ static inline bool move_common(struct decoder *decoder, struct position *at, uin
 }
 
 /* After move_common. False: no valid delta. */
-static inline bool emit_common(struct decoder *decoder, struct position *at, uint64_t op, uint64_t last_tick)
+static inline bool emit_common(struct decoder *decoder, struct position *at, uint64_t op)
 {
     const bool is_pop = op == CPTRACE_OP_SUSPEND, is_start = op >= CPTRACE_OP_CALL;
     const struct callee *const callee = &decoder->callees[decoder->stack[at->depth - !is_pop]];
-    if (!next_tick(decoder, column_of(callee, is_pop, at->after_pop), last_tick, &at->tick))
+    if (!next_tick(decoder, column_of(callee, is_pop, at->after_pop), &at->tick))
         return false;
     at->after_pop = is_pop ? COLUMN_BITS : 0;
     const uint32_t activation = is_pop ? 0 : decoder->activations[at->depth - 1];
@@ -361,12 +364,12 @@ static inline bool next_varint(struct cursor *cursor, uint64_t *value)
 }
 
 /* A call and its return. False: no valid deltas. */
-static inline bool decode_leaf(struct decoder *decoder, struct position *at, const struct callee *callee, uint64_t last_tick)
+static inline bool decode_leaf(struct decoder *decoder, struct position *at, const struct callee *callee)
 {
-    if (UNLIKELY(!next_tick(decoder, column_of(callee, false, at->after_pop), last_tick, &at->tick)))
+    if (UNLIKELY(!next_tick(decoder, column_of(callee, false, at->after_pop), &at->tick)))
         return false;
     at->out[0] = (struct cptrace_event){.tick = at->tick, .value = callee->function, .op = CPTRACE_OP_CALL};
-    if (UNLIKELY(!next_tick(decoder, column_of(callee, true, 0), last_tick, &at->tick)))
+    if (UNLIKELY(!next_tick(decoder, column_of(callee, true, 0), &at->tick)))
         return false;
     at->out[1] = (struct cptrace_event){.tick = at->tick, .op = CPTRACE_OP_RETURN};
     at->out += 2;
@@ -374,61 +377,60 @@ static inline bool decode_leaf(struct decoder *decoder, struct position *at, con
     return true;
 }
 
+/* A plain call, a return or an unwind. False: no valid delta. */
+static inline bool decode_plain(struct decoder *decoder, struct position *at, uint64_t op)
+{
+    const bool is_call = op >= CPTRACE_OP_CALL;
+    uint32_t *const top = &decoder->stack[at->depth - !is_call]; /* what is pushed or popped */
+    *top = is_call ? (uint32_t)op - CPTRACE_OP_CALL : *top;
+    const struct callee *const callee = &decoder->callees[*top];
+    if (UNLIKELY(!next_tick(decoder, column_of(callee, !is_call, at->after_pop), &at->tick)))
+        return false;
+    at->depth += is_call ? 1 : (size_t)-1;
+    at->after_pop = is_call ? 0 : COLUMN_BITS;
+    *at->out++ = (struct cptrace_event){
+        .tick = at->tick,
+        .value = is_call ? callee->function : 0,
+        .op = (uint8_t)(is_call ? (uint64_t)CPTRACE_OP_CALL : op),
+    };
+    return true;
+}
+
 static enum cptrace_status decode_events(struct decoder *decoder, uint32_t event_count)
 {
     struct position at = decoder->at; /* a copy whose address stays here lets the compiler keep it in registers */
-    const struct callee *const callees = decoder->callees;
-    const uint64_t op_limit = CPTRACE_OP_CALL + (uint64_t)decoder->callee_count, last_tick = decoder->last_tick;
-    uint32_t *const stack = decoder->stack;
+    const uint64_t op_limit = CPTRACE_OP_CALL + (uint64_t)decoder->callee_count;
     const char *problem = NULL;
-    for (uint32_t left = event_count; left > 0; left--) {
+    for (at.left = event_count; at.left > 0; at.left--) {
         uint64_t op;
         if (UNLIKELY(!next_varint(&at.op, &op) || op >= op_limit)) {
             problem = "no valid op";
             break;
         }
-        const bool is_call = op >= CPTRACE_OP_CALL;
-        const uint32_t kind = is_call ? callees[op - CPTRACE_OP_CALL].kind : CALLEE_PLAIN;
-        if (UNLIKELY(op - CPTRACE_OP_SUSPEND < CPTRACE_OP_CALL - CPTRACE_OP_SUSPEND) || UNLIKELY(kind == CALLEE_ACTIVATION)) {
-            if (move_common(decoder, &at, op)) {
-                if (UNLIKELY(!emit_common(decoder, &at, op, last_tick))) {
-                    problem = "no valid delta, or after the last tick";
-                    break;
-                }
-                continue;
-            }
-            decoder->at = at;
-            const enum cptrace_status status = decode_rare(decoder, op);
-            if (status != CPTRACE_OK)
-                return status;
-            at = decoder->at;
-            continue;
-        }
+        const uint32_t kind = op >= CPTRACE_OP_CALL ? decoder->callees[op - CPTRACE_OP_CALL].kind : CALLEE_PLAIN;
         if (kind == CALLEE_LEAF) {
-            if (UNLIKELY(--left == 0 || !decode_leaf(decoder, &at, &callees[op - CPTRACE_OP_CALL], last_tick))) {
-                problem = "no valid delta, after the last tick, or a return after the last event";
-                break;
-            }
-            continue;
-        }
-        if (UNLIKELY(!is_call && at.depth == 0)) {
-            problem = "no call is open";
+            if (LIKELY(--at.left > 0 && decode_leaf(decoder, &at, &decoder->callees[op - CPTRACE_OP_CALL])))
+                continue;
+            problem = at.left ? "no valid delta" : "a return after the last event";
             break;
         }
-        uint32_t *const top = &stack[at.depth - !is_call]; /* what is pushed or popped */
-        *top = is_call ? (uint32_t)op - CPTRACE_OP_CALL : *top;
-        const struct callee *const callee = &callees[*top];
-        if (UNLIKELY(!next_tick(decoder, column_of(callee, !is_call, at.after_pop), last_tick, &at.tick))) {
-            problem = "no valid delta, or after the last tick";
+        if (LIKELY(kind == CALLEE_PLAIN && (op >= CPTRACE_OP_CALL || (op <= CPTRACE_OP_UNWIND && at.depth > 0)))) {
+            if (LIKELY(decode_plain(decoder, &at, op)))
+                continue;
+            problem = "no valid delta";
             break;
         }
-        at.depth += is_call ? 1 : (size_t)-1;
-        at.after_pop = is_call ? 0 : COLUMN_BITS;
-        *at.out++ = (struct cptrace_event){
-            .tick = at.tick,
-            .value = is_call ? callee->function : 0,
-            .op = (uint8_t)(is_call ? (uint64_t)CPTRACE_OP_CALL : op),
-        };
+        if (move_common(decoder, &at, op)) {
+            if (LIKELY(emit_common(decoder, &at, op)))
+                continue;
+            problem = "no valid delta";
+            break;
+        }
+        decoder->at = at;
+        const enum cptrace_status status = decode_rare(decoder, op);
+        if (status != CPTRACE_OK)
+            return status;
+        at = decoder->at;
     }
     decoder->at = at;
     return problem ? corrupt(decoder, "op or delta", problem) : CPTRACE_OK;
@@ -489,9 +491,11 @@ static enum cptrace_status decode_open(struct decoder *decoder, struct events_he
     return cursor_left(&header->open) == 0 ? CPTRACE_OK : corrupt(decoder, "column open", "bytes behind the last call");
 }
 
-/* There is one delta per event, and each was read. */
 static enum cptrace_status check_end(const struct decoder *decoder)
 {
+    for (uint32_t i = 0; i < decoder->delta_columns; i++)
+        if (decoder->delta[i] != decoder->delta_end[i])
+            return corrupt(decoder, "delta", "its events take more or less of a column than it has");
     if (cursor_left(&decoder->at.op) || cursor_left(&decoder->start) || cursor_left(&decoder->resume) || cursor_left(&decoder->reopen) ||
         cursor_left(&decoder->annotation) || cursor_left(&decoder->wide))
         return corrupt(decoder, "columns", "bytes behind the last event");
@@ -500,46 +504,45 @@ static enum cptrace_status check_end(const struct decoder *decoder)
     return CPTRACE_OK;
 }
 
-/* Where the delta columns are, as they are. */
-static enum cptrace_status place_deltas(struct decoder *decoder, const struct events_header *header)
-{
-    const uint8_t *at = header->deltas;
-    for (uint32_t i = 0; i < header->delta_columns; i++) {
-        decoder->delta[i] = (struct cursor){at, at + header->delta_counts[i]};
-        at += header->delta_counts[i];
-    }
-    return CPTRACE_OK;
-}
-
 static enum cptrace_status corrupt_column(const struct decoder *decoder, uint32_t number, const char *problem)
 {
     return cptrace_error_set(decoder->error, CPTRACE_CORRUPT, decoder->block->offset, "delta column %u: %s", number, problem);
 }
 
+/* NULL, or what is wrong. */
+static const char *decode_column(struct events_header *header, uint8_t *to, uint32_t count)
+{
+    struct cursor *const plain = header->is_coded ? &header->bits : &header->deltas;
+    const bool is_plain = !header->is_coded || (cursor_left(&header->code) > 0 && *header->code.at == 0);
+    if (!is_plain)
+        return cptrace_prefix_decode(&header->code, &header->bits, to, count);
+    if (count > cursor_left(plain))
+        return "longer than the block";
+    memcpy(to, plain->at, count);
+    plain->at += count;
+    header->code.at += header->is_coded;
+    return NULL;
+}
+
 static enum cptrace_status decode_deltas(struct decoder *decoder, struct events_header *header)
 {
     struct cptrace_events *const out = decoder->out;
-    if (!cptrace_array_reserve(&out->deltas, &out->deltas_capacity, header->event_count, sizeof *out->deltas))
+    const size_t count = header->event_count;
+    if (!cptrace_array_reserve(&out->deltas, &out->deltas_capacity, 2 * count, sizeof *out->deltas))
         return no_memory(decoder);
     uint8_t *to = out->deltas;
     for (uint32_t i = 0; i < header->delta_columns; i++) {
-        const uint32_t count = header->delta_counts[i];
-        if (cursor_left(&header->code) && *header->code.at == 0) {
-            if (count > cursor_left(&header->bits))
-                return corrupt_column(decoder, i, "longer than the block");
-            decoder->delta[i] = (struct cursor){header->bits.at, header->bits.at + count};
-            header->code.at++;
-            header->bits.at += count;
-            continue;
-        }
-        const char *const problem = cptrace_prefix_decode(&header->code, &header->bits, to, count);
+        const char *const problem = decode_column(header, to, header->delta_counts[i]);
         if (problem)
             return corrupt_column(decoder, i, problem);
-        decoder->delta[i] = (struct cursor){to, to + count};
-        to += count;
+        decoder->delta[i] = to;
+        to += header->delta_counts[i];
+        decoder->delta_end[i] = to;
     }
-    if (cursor_left(&header->code) || cursor_left(&header->bits))
+    memset(to, 0, count); /* where events take more of a column than it has */
+    if (header->is_coded && (cursor_left(&header->code) || cursor_left(&header->bits)))
         return corrupt_column(decoder, header->delta_columns, "bytes behind the last one");
+    decoder->delta_columns = header->delta_columns;
     return CPTRACE_OK;
 }
 
@@ -579,7 +582,7 @@ static enum cptrace_status decode_all_events(struct decoder *decoder, uint32_t e
 static enum cptrace_status decode_columns(struct decoder *decoder, struct events_header *header)
 {
     decoder->at.out = decoder->out->events;
-    enum cptrace_status status = header->is_coded ? decode_deltas(decoder, header) : place_deltas(decoder, header);
+    enum cptrace_status status = decode_deltas(decoder, header);
     if (status == CPTRACE_OK)
         status = decode_callees(decoder, header);
     if (status == CPTRACE_OK)

@@ -371,10 +371,8 @@ static bool encode_events(struct events_encoder *encoder, const struct pending_b
         }
         uint8_t *const byte = delta[step >> place & (DELTA_COLUMNS_MAX - 1)]++;
         *byte = (uint8_t)event;
-        /* Without a return the next delta of that column is written here as well, and then over it. */
-        uint8_t **const return_column = &delta[step >> STEP_RETURN_COLUMN & (DELTA_COLUMNS_MAX - 1)];
-        **return_column = (uint8_t)pending_leaf_ticks(event);
-        *return_column += step >> STEP_RETURN_SHIFT & 1;
+        if (step >> STEP_RETURN_SHIFT & 1)
+            *delta[step >> STEP_RETURN_COLUMN & (DELTA_COLUMNS_MAX - 1)]++ = (uint8_t)pending_leaf_ticks(event);
         op_at = store_u16(op_at, (uint16_t)step) - 1 + (step >> STEP_TWO_BYTES_SHIFT & 1);
         if (UNLIKELY(is_wide(event))) {
             *byte = delta_byte(event);

@@ -62,13 +62,10 @@ static enum cptrace_status slice_columns(struct cursor *from, const struct lengt
 {
     struct cursor *const columns[COLUMN_COUNT] = {&header->callee, &header->open,       &header->op,   &header->start, &header->resume,
                                                   &header->reopen, &header->annotation, &header->wide, &header->code};
-    struct cursor deltas;
     enum cptrace_status status = CPTRACE_OK;
     for (int i = 0; i < lengths->column_count && status == CPTRACE_OK; i++) {
-        if (i == COLUMN_WIDE && !header->is_coded) {
-            status = slice(from, delta_count(header), "delta", &deltas, offset, error);
-            header->deltas = deltas.at;
-        }
+        if (i == COLUMN_WIDE && !header->is_coded)
+            status = slice(from, delta_count(header), "delta", &header->deltas, offset, error);
         if (status == CPTRACE_OK)
             status = slice(from, lengths->columns[i], column_names[i], columns[i], offset, error);
     }

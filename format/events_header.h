@@ -17,7 +17,7 @@ struct events_header {
     uint32_t delta_counts[DELTA_COLUMNS_MAX]; /* together as many as events */
     bool is_coded;
     struct cursor code, bits; /* of the delta columns, if they are coded */
-    const uint8_t *deltas;    /* else: the columns, one after the other */
+    struct cursor deltas;     /* else: the columns, one after the other */
 };
 
 enum cptrace_status cptrace_events_header_parse(const struct cptrace_block *block, struct events_header *header,

@@ -1,21 +1,21 @@
 #include "prefix_code.h"
 
+#include <assert.h>
 #include <string.h>
 
-/* By the next bits, as many as the longest code has: a symbol, and above it the length of its code. */
+/* By the next bits, as many as the longest code can have: the symbol, and below it the length of its code. */
 struct prefix_table {
     uint16_t entries[1u << PREFIX_LENGTH_MAX];
-    uint32_t shift; /* of 64 bits, so that those remain */
 };
-#define ENTRY_LENGTH_SHIFT 8
+#define ENTRY_SYMBOL_SHIFT 8
+#define ENTRY_LENGTH_MASK 63u /* what shifts of 64 bits heed */
+#define WINDOW_SHIFT (64 - PREFIX_LENGTH_MAX)
 
-/* What a code of a length takes of all space, in that of a longest one. */
+/* What a code of a length takes of all space, in that of a longest one: so many entries. */
 #define SPACE_OF(length) (UINT32_C(1) << (PREFIX_LENGTH_MAX - (length)))
 
-/* The codes from at, bits of whose first byte are taken. */
 struct stream {
-    const uint8_t *at, *end;
-    uint32_t taken_bits;
+    size_t at_bit, end_bit; /* from the front of all streams */
     uint8_t *to;
     size_t left; /* symbols */
 };
@@ -49,29 +49,20 @@ static const char *read_lengths(struct cursor *code, uint8_t *lengths)
 /* Codes rise with their length, then with their symbol, so that the table is filled from its front. */
 static void fill_table(struct prefix_table *table, const uint8_t *lengths)
 {
-    uint32_t longest = 1;
-    for (uint32_t symbol = 0; symbol < PREFIX_SYMBOLS; symbol++)
-        longest = lengths[symbol] > longest ? lengths[symbol] : longest;
-    table->shift = 64 - longest;
-
-    uint32_t begins[PREFIX_LENGTH_MAX + 1] = {0}; /* of the entries of each length */
+    uint32_t begins[PREFIX_LENGTH_MAX + 2] = {0}; /* of the entries of each length */
     for (uint32_t symbol = 0; symbol < PREFIX_SYMBOLS; symbol++)
         if (lengths[symbol])
-            begins[lengths[symbol]] += UINT32_C(1) << (longest - lengths[symbol]);
-    for (uint32_t length = 1, begin = 0; length <= longest; length++) {
-        const uint32_t entries = begins[length];
-        begins[length] = begin;
-        begin += entries;
-    }
+            begins[lengths[symbol] + 1] += SPACE_OF(lengths[symbol]);
+    for (uint32_t length = 1; length <= PREFIX_LENGTH_MAX; length++)
+        begins[length + 1] += begins[length];
     for (uint32_t symbol = 0; symbol < PREFIX_SYMBOLS; symbol++) {
         const uint32_t length = lengths[symbol];
         if (length == 0)
             continue;
         uint16_t *const entries = table->entries + begins[length];
-        const uint32_t count = UINT32_C(1) << (longest - length);
-        for (uint32_t i = 0; i < count; i++)
-            entries[i] = (uint16_t)(length << ENTRY_LENGTH_SHIFT | symbol);
-        begins[length] += count;
+        for (uint32_t i = 0; i < SPACE_OF(length); i++)
+            entries[i] = (uint16_t)(symbol << ENTRY_SYMBOL_SHIFT | length);
+        begins[length] += SPACE_OF(length);
     }
 }
 
@@ -79,87 +70,102 @@ static void fill_table(struct prefix_table *table, const uint8_t *lengths)
 #define BYTES_AT_ONCE 6u   /* that they take at most */
 #define BYTES_LOADED 8
 
-static inline void take_some(const struct prefix_table *table, struct stream *stream)
+struct window {
+    uint64_t bits;
+    uint32_t taken; /* the sum of lengths, below 64; symbols stand above it */
+};
+
+static inline uint8_t take_one(const struct prefix_table *table, struct window *window)
 {
-    uint64_t window = load_bits(stream->at) << stream->taken_bits;
-    uint32_t taken = stream->taken_bits;
-    for (uint32_t i = 0; i < SYMBOLS_AT_ONCE; i++) {
-        const uint32_t entry = table->entries[window >> table->shift], length = entry >> ENTRY_LENGTH_SHIFT;
-        stream->to[i] = (uint8_t)entry;
-        window <<= length;
-        taken += length;
-    }
-    stream->at += taken / 8;
-    stream->taken_bits = taken % 8;
-    stream->to += SYMBOLS_AT_ONCE;
+    const uint32_t entry = table->entries[window->bits >> WINDOW_SHIFT];
+    window->bits <<= entry & ENTRY_LENGTH_MASK;
+    window->taken += entry;
+    return (uint8_t)(entry >> ENTRY_SYMBOL_SHIFT);
 }
+
+/* Returns where the next code begins. */
+static inline size_t take_some(const struct prefix_table *table, const uint8_t *bits, size_t at_bit, uint8_t *to)
+{
+    struct window window = {load_bits(bits + at_bit / 8) << at_bit % 8, 0};
+    to[0] = take_one(table, &window);
+    to[1] = take_one(table, &window);
+    to[2] = take_one(table, &window);
+    to[3] = take_one(table, &window);
+    return at_bit + (window.taken & ENTRY_LENGTH_MASK);
+}
+static_assert(SYMBOLS_AT_ONCE * PREFIX_LENGTH_MAX <= ENTRY_LENGTH_MASK, "the sum of lengths");
 
 /* How often symbols can be taken of all streams without a look at where bytes or symbols end. A stream may run into those behind it: that
  * it took too much is seen at its end. */
-static size_t safe_rounds(const struct stream *streams, const uint8_t *end)
+static size_t safe_rounds(const struct stream *streams, size_t bytes)
 {
     size_t rounds = streams[PREFIX_STREAMS - 1].left / SYMBOLS_AT_ONCE;
     for (uint32_t i = 0; i < PREFIX_STREAMS; i++) {
-        const size_t bytes = (size_t)(end - streams[i].at);
-        const size_t fit = bytes < BYTES_LOADED ? 0 : (bytes - BYTES_LOADED) / BYTES_AT_ONCE + 1;
+        const size_t at = streams[i].at_bit / 8;
+        const size_t fit = at + BYTES_LOADED > bytes ? 0 : (bytes - at - BYTES_LOADED) / BYTES_AT_ONCE + 1;
         rounds = fit < rounds ? fit : rounds;
     }
     return rounds;
 }
 
 /* In all streams at once, since a stream waits for each of its codes. */
-static void take_most(const struct prefix_table *table, struct stream *streams, const uint8_t *end)
+static void take_most(const struct prefix_table *table, const struct cursor *bits, struct stream *streams)
 {
-    struct stream a = streams[0], b = streams[1], c = streams[2], d = streams[3];
-    for (size_t rounds; (rounds = safe_rounds(streams, end)) > 0;) {
-        for (size_t i = 0; i < rounds; i++) {
-            take_some(table, &a);
-            take_some(table, &b);
-            take_some(table, &c);
-            take_some(table, &d);
+    const uint8_t *const from = bits->at;
+    const size_t apart = (size_t)(streams[1].to - streams[0].to);
+    for (size_t rounds; (rounds = safe_rounds(streams, cursor_left(bits))) > 0;) {
+        size_t a = streams[0].at_bit, b = streams[1].at_bit, c = streams[2].at_bit, d = streams[3].at_bit;
+        uint8_t *to = streams[0].to, *const end = to + rounds * SYMBOLS_AT_ONCE;
+        for (; to < end; to += SYMBOLS_AT_ONCE) {
+            a = take_some(table, from, a, to);
+            b = take_some(table, from, b, to + apart);
+            c = take_some(table, from, c, to + 2 * apart);
+            d = take_some(table, from, d, to + 3 * apart);
         }
-        const size_t taken = rounds * SYMBOLS_AT_ONCE;
-        a.left -= taken, b.left -= taken, c.left -= taken, d.left -= taken;
-        streams[0] = a, streams[1] = b, streams[2] = c, streams[3] = d;
+        streams[0].at_bit = a, streams[1].at_bit = b, streams[2].at_bit = c, streams[3].at_bit = d;
+        for (uint32_t i = 0; i < PREFIX_STREAMS; i++) {
+            streams[i].to += rounds * SYMBOLS_AT_ONCE;
+            streams[i].left -= rounds * SYMBOLS_AT_ONCE;
+        }
     }
 }
 
 /* The last few, and what of the stream is left. */
-static const char *take_rest(const struct prefix_table *table, struct stream *stream)
+static const char *take_rest(const struct prefix_table *table, const uint8_t *bits, struct stream *stream)
 {
-    for (; stream->left > 0; stream->left--) {
+    for (; stream->left > 0 && stream->at_bit < stream->end_bit; stream->left--) {
         uint64_t window = 0;
-        for (int i = 0; i < 3; i++) /* the longest code, and seven bits that are taken */
-            window |= stream->at + i < stream->end ? (uint64_t)stream->at[i] << (56 - 8 * i) : 0;
-        const uint32_t entry = table->entries[window << stream->taken_bits >> table->shift];
-        *stream->to++ = (uint8_t)entry;
-        stream->taken_bits += entry >> ENTRY_LENGTH_SHIFT;
-        stream->at += stream->taken_bits / 8;
-        stream->taken_bits %= 8;
-        if (stream->at > stream->end)
-            break;
+        for (size_t i = 0; i < 3; i++) { /* the longest code, and seven bits that are taken */
+            const size_t at = stream->at_bit / 8 + i;
+            window |= at < stream->end_bit / 8 ? (uint64_t)bits[at] << (56 - 8 * i) : 0;
+        }
+        const uint32_t entry = table->entries[window << stream->at_bit % 8 >> WINDOW_SHIFT];
+        *stream->to++ = (uint8_t)(entry >> ENTRY_SYMBOL_SHIFT);
+        stream->at_bit += entry & ENTRY_LENGTH_MASK;
     }
-    const ptrdiff_t left = stream->end - stream->at;
-    if (left != (stream->taken_bits > 0))
+    if (stream->left > 0 || stream->at_bit > stream->end_bit || stream->end_bit - stream->at_bit >= 8)
         return "a stream is not as long as its codes";
-    return left && (uint8_t)(*stream->at << stream->taken_bits) ? "the last bits of a stream are not zero" : NULL;
+    if (stream->at_bit % 8 && (uint8_t)(bits[stream->at_bit / 8] << stream->at_bit % 8))
+        return "the last bits of a stream are not zero";
+    return NULL;
 }
 
-static const char *split(struct cursor *code, struct cursor *bits, uint8_t *symbols, size_t symbol_count, struct stream *streams)
+static const char *split(struct cursor *code, const struct cursor *bits, uint8_t *symbols, size_t symbol_count, struct stream *streams)
 {
     const size_t stream_symbols = prefix_stream_symbols(symbol_count);
+    size_t at = 0;
     for (uint32_t i = 0; i < PREFIX_STREAMS; i++) {
         const size_t from = i * stream_symbols < symbol_count ? i * stream_symbols : symbol_count;
         uint64_t bytes;
-        if (!cursor_varint(code, &bytes) || bytes > cursor_left(bits))
+        if (!cursor_varint(code, &bytes) || bytes > cursor_left(bits) - at)
             return "no valid length of a stream";
         streams[i] = (struct stream){
-            .at = bits->at,
-            .end = bits->at + bytes,
+            .at_bit = at * 8,
+            .end_bit = (at + (size_t)bytes) * 8,
             .to = symbols + from,
             .left = symbol_count - from < stream_symbols ? symbol_count - from : stream_symbols,
         };
-        bits->at += bytes;
+        at += (size_t)bytes;
     }
     return NULL;
 }
@@ -175,8 +181,9 @@ const char *cptrace_prefix_decode(struct cursor *code, struct cursor *bits, uint
     if (problem)
         return problem;
     fill_table(&table, lengths);
-    take_most(&table, streams, bits->end);
+    take_most(&table, bits, streams);
     for (uint32_t i = 0; i < PREFIX_STREAMS && !problem; i++)
-        problem = take_rest(&table, &streams[i]);
+        problem = take_rest(&table, bits->at, &streams[i]);
+    bits->at += streams[PREFIX_STREAMS - 1].end_bit / 8;
     return problem;
 }

@@ -285,50 +285,77 @@ static double write_file(struct replay *replay, struct memory_file *file)
     return seconds;
 }
 
-/* What zstd alone takes for the content of the file's events blocks, in one piece each. */
-static double compress_plain(struct memory_file *file, size_t *bytes)
+/* ---- what the file is compared with, and read for ---- */
+
+struct file_reading {
+    double plain_s, decode_s, read_s;
+    size_t plain_bytes;
+    ZSTD_CCtx *compressor;
+    uint8_t *columns, *compressed;
+    size_t columns_capacity;
+};
+
+static uint8_t *put_varint(uint8_t *to, uint64_t value)
 {
-    struct cptrace_reader *reader;
-    struct cptrace_block block;
-    ZSTD_CCtx *const compressor = ZSTD_createCCtx();
-    void *const to = malloc(ZSTD_compressBound(CPTRACE_CONTENT_MAX));
-    double seconds = 0;
-    *bytes = 0;
-    if (!compressor || !to || cptrace_reader_open_source(memory_source(file), &reader, NULL) != CPTRACE_OK)
-        abort();
-    while (cptrace_reader_next(reader, &block, NULL) == CPTRACE_OK) {
-        if (block.kind != CPTRACE_BLOCK_EVENTS)
-            continue;
-        const double start = now_s();
-        *bytes += ZSTD_compressCCtx(compressor, to, ZSTD_compressBound(block.content_bytes), block.content, block.content_bytes, 1);
-        seconds += now_s() - start;
-    }
-    cptrace_reader_close(reader);
-    ZSTD_freeCCtx(compressor);
-    free(to);
-    return seconds;
+    for (; value >= 0x80; value >>= 7)
+        *to++ = (uint8_t)(value | 0x80);
+    *to++ = (uint8_t)value;
+    return to;
 }
 
-/* The file's events blocks, decoded without replay; what reads and decompresses them is not measured. */
-static double decode(struct memory_file *file)
+/* What zstd alone takes for the events of a block in two columns, varints of what happens and of deltas. */
+static void compress_plain(struct file_reading *reading, const struct cptrace_events *events)
+{
+    const size_t capacity = events->event_count * 16;
+    if (capacity > reading->columns_capacity) {
+        reading->columns = realloc(reading->columns, capacity);
+        reading->compressed = realloc(reading->compressed, ZSTD_compressBound(capacity));
+        reading->columns_capacity = capacity;
+    }
+    if (!reading->columns || !reading->compressed)
+        abort();
+    uint8_t *at = reading->columns;
+    for (size_t i = 0; i < events->event_count; i++) {
+        const struct cptrace_event *const event = &events->events[i];
+        at = put_varint(at, event->op == CPTRACE_OP_CALL ? CPTRACE_OP_CALL + (uint64_t)event->value : event->op);
+    }
+    uint64_t tick = events->first_tick;
+    for (size_t i = 0; i < events->event_count; i++) {
+        at = put_varint(at, events->events[i].tick - tick);
+        tick = events->events[i].tick;
+    }
+    const size_t length = (size_t)(at - reading->columns);
+    const double start = now_s();
+    reading->plain_bytes +=
+        ZSTD_compressCCtx(reading->compressor, reading->compressed, ZSTD_compressBound(length), reading->columns, length, 1);
+    reading->plain_s += now_s() - start;
+}
+
+/* All blocks are read, decompressed and verified, and events decoded, without replay. */
+static void read_file(struct memory_file *file, struct file_reading *reading)
 {
     struct cptrace_reader *reader;
     struct cptrace_block block;
     struct cptrace_events events = {0};
-    double seconds = 0;
+    enum cptrace_status status;
     if (cptrace_reader_open_source(memory_source(file), &reader, NULL) != CPTRACE_OK)
         abort();
-    while (cptrace_reader_next(reader, &block, NULL) == CPTRACE_OK) {
-        if (block.kind != CPTRACE_BLOCK_EVENTS)
-            continue;
+    do {
         const double start = now_s();
+        status = cptrace_reader_next(reader, &block, NULL);
+        reading->read_s += now_s() - start;
+        if (status != CPTRACE_OK || block.kind != CPTRACE_BLOCK_EVENTS)
+            continue;
+        const double decode_start = now_s();
         if (cptrace_events_decode(&block, &events, NULL) != CPTRACE_OK)
             abort();
-        seconds += now_s() - start;
-    }
+        const double decode_s = now_s() - decode_start;
+        reading->decode_s += decode_s;
+        reading->read_s += decode_s;
+        compress_plain(reading, &events);
+    } while (status == CPTRACE_OK);
     cptrace_events_free(&events);
     cptrace_reader_close(reader);
-    return seconds;
 }
 
 static int compare(const void *a, const void *b)
@@ -352,29 +379,47 @@ static void keep_copy(const struct memory_file *file, const char *path)
     }
 }
 
+/* Sorts the values. */
+static void print_ns(const char *what, double *values, size_t count, double events)
+{
+    const double middle = median(values, count);
+    printf("%-44s %10.2f ns/event, the fastest %.2f\n", what, middle / events * 1e9, values[0] / events * 1e9);
+}
+
 static void measure(struct replay *replay, size_t rounds, const char *copy_path)
 {
     struct memory_file file = {0};
-    double drain_s[ROUNDS_MAX], plain_s[ROUNDS_MAX], ratio[ROUNDS_MAX], decode_s[ROUNDS_MAX];
+    double drain_s[ROUNDS_MAX], plain_s[ROUNDS_MAX], ratio[ROUNDS_MAX], decode_s[ROUNDS_MAX], read_s[ROUNDS_MAX];
     size_t plain_bytes = 0, file_bytes = 0;
+    struct file_reading reading = {.compressor = ZSTD_createCCtx()};
     for (size_t round = 0; round < rounds; round++) {
         drain_s[round] = write_file(replay, &file);
-        plain_s[round] = compress_plain(&file, &plain_bytes);
+        reading.plain_s = reading.decode_s = reading.read_s = 0;
+        reading.plain_bytes = 0;
+        read_file(&file, &reading);
+        plain_s[round] = reading.plain_s;
         ratio[round] = drain_s[round] / plain_s[round];
-        decode_s[round] = decode(&file);
+        decode_s[round] = reading.decode_s;
+        read_s[round] = reading.read_s;
+        plain_bytes = reading.plain_bytes;
         file_bytes = file.length;
         if (round == 0 && copy_path)
             keep_copy(&file, copy_path);
         memory_file_free(&file);
     }
+    ZSTD_freeCCtx(reading.compressor);
+    free(reading.columns);
+    free(reading.compressed);
     const double n = (double)replay->event_count;
     printf("%-44s %10zu\n", "events", replay->event_count);
     printf("%-44s %10zu bytes, %.4f per event\n", "file", file_bytes, (double)file_bytes / n);
-    printf("%-44s %10zu bytes\n", "events blocks, plain zstd -1", plain_bytes);
-    printf("%-44s %10.2f ns/event\n", "ring to file, median", median(drain_s, rounds) / n * 1e9);
-    printf("%-44s %10.2f ns/event\n", "plain zstd -1 on the same bytes, median", median(plain_s, rounds) / n * 1e9);
+    printf("%-44s %10zu bytes\n", "two varint columns, plain zstd -1", plain_bytes);
+    print_ns("ring to file", drain_s, rounds, n);
+    print_ns("plain zstd -1 of two varint columns", plain_s, rounds, n);
     printf("%-44s %10.2f\n", "time ratio, median", median(ratio, rounds));
-    printf("%-44s %10.1f M events/s\n", "decode, median", n / median(decode_s, rounds) * 1e-6);
+    print_ns("read: decompress, verify, decode", read_s, rounds, n);
+    print_ns("  of which decode", decode_s, rounds, n);
+    printf("%-44s %10.1f M events/s, the fastest %.1f\n", "decode, median", n / median(decode_s, rounds) * 1e-6, n / decode_s[0] * 1e-6);
 }
 
 static void free_replay(struct replay *replay)
