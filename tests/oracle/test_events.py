@@ -257,7 +257,16 @@ def test_errors(name):
         read(body)
 
 
-# The blocks that the wrong ones above were made from.
+EVERYTHING = bytes([CALL, START, SUSPEND, RESUME, LEAF, THROW, MARK, UNWIND, LEAF, START, SUSPEND, REOPEN, RETURN])
+
+
+def everything(*deltas, numbers=None, **more):
+    """Of each op, with 15 deltas, which are 0 up to the last: then what is changed in the ops moves no last tick."""
+    callees = callee(0, PLAIN, numbers) + callee(1, ACTIVATIONS, numbers) + callee(2, LEAVES, numbers)
+    return events_body(EVERYTHING, deltas, callees, starts=b"\0\0", resumes=b"\0", notes=b"\1x", reopens=b"\0\1\0", **more)
+
+
+# The blocks that the wrong ones above were made from, and more.
 RIGHT = {
     "coded marks": marks(STREAMS + LENGTHS, bytes(4)),
     "plain marks": marks(b"\0", bytes(4)),
@@ -267,6 +276,11 @@ RIGHT = {
     "open call": plain_block(bytes([RETURN]), opened=b"\0\0", open_count=1),
     "reopen": plain_block(bytes([REOPEN]), reopens=b"\0\1\0"),
     "resumes": plain_block(bytes([START, START, SUSPEND, SUSPEND, RESUME, RESUME]), starts=b"\0\0", resumes=b"\1\2"),
+    "everything, plain": everything(Plain(bytes(15))),
+    "everything, coded": everything(Coded(bytes(15), {0: 1, 1: 2, 2: 2})),
+    "everything, wide": everything(Coded([0] * 14 + [255], {0: 1, 255: 1}), wides=b"\7", elapsed=262),
+    "everything, in two columns": everything(Coded([0] * 2, {0: 1, 3: 1}), Coded([0] * 13, {0: 2, 3: 2, 7: 2, 8: 2}), numbers=[1] * 4),
+    "everything, below open calls": everything(Plain([0] * 2), Plain([0] * 13), numbers=[1] * 4, opened=b"\0\5\1\6\7", open_count=2),
     **{f"random {seed}": random_block(seed)[0] for seed in range(40)},
 }
 
