@@ -215,10 +215,13 @@ static inline bool next_tick(struct decoder *decoder, uint32_t column, uint64_t 
     return true;
 }
 
-/* What an op other than call, return and unwind does to the stack. */
+/* What an op other than a plain call does to the stack; a return or unwind comes here when there is nothing to return from. */
 static enum cptrace_status move_stack(struct decoder *decoder, uint64_t op)
 {
     switch (op) {
+    case CPTRACE_OP_RETURN:
+    case CPTRACE_OP_UNWIND:
+        return corrupt(decoder, "return", "no call is open");
     case CPTRACE_OP_SUSPEND:
         return suspend(decoder);
     case CPTRACE_OP_RESUME:

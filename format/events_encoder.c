@@ -141,10 +141,6 @@ static inline uint8_t delta_byte(uint64_t event)
     return (uint8_t)(ticks < DELTA_WIDE ? ticks : DELTA_WIDE);
 }
 
-static inline bool is_wide(uint64_t event)
-{
-    return (pending_ticks(event) >= DELTA_WIDE) | (pending_leaf_ticks(event) == PENDING_LEAF_TICKS_LONG);
-}
 static_assert(PENDING_LEAF_TICKS_LONG == DELTA_WIDE, "a leaf's ticks are written as they are");
 
 #define SAMPLED_ONE (UINT64_C(1) << 32)
@@ -280,31 +276,25 @@ static void encode_operands(struct outputs *out, uint32_t code, uint32_t callee)
     out->reopened_start = start_tick;
 }
 
-/* The parts of deltas that their bytes do not hold. */
-static void encode_wide(struct outputs *out, uint64_t event)
-{
-    const uint64_t ticks = pending_ticks(event) == PENDING_TICKS_LONG ? *out->operands++ : pending_ticks(event);
-    if (ticks >= DELTA_WIDE)
-        out->wide = store_varint(out->wide, ticks - DELTA_WIDE);
-    if (pending_leaf_ticks(event) == PENDING_LEAF_TICKS_LONG)
-        out->wide = store_varint(out->wide, *out->operands++ - DELTA_WIDE);
-}
+/* The part of a delta that its byte does not hold. */
+static void encode_wide(struct outputs *out, uint64_t ticks) { out->wide = store_varint(out->wide, ticks - DELTA_WIDE); }
 
 /* How all events of a callee and code are written, but for their ticks:
  *
- *   | long op, 1 bit | operands, 1 bit | a return, 1 bit | two op bytes, 1 bit | place of the next event's column, 5 bits
- * | | delta column of the return, 4 bits | delta column after a pop, 4 bits | delta column after a push, 4 bits | op, 16 bits |
+ *   | op bytes, 1 or 2, 2 bits | 24 bits | place of the next event's column, 6 bits
+ * | | leaf, 1 bit | 1 bit | long op, 1 bit | operands, 1 bit | delta column of the leaf's return, 4 bits | delta column after a pop, 4 bits
+ * | | delta column after a push, 4 bits | op, 16 bits |
  *
  * A place is that of one of the last two columns in the step. */
 #define STEP_AFTER_PUSH 16u
 #define STEP_AFTER_POP 20u
 #define STEP_RETURN_COLUMN 24u
-#define STEP_NEXT_SHIFT 28u
-#define STEP_NEXT_MASK 31u
-#define STEP_TWO_BYTES_SHIFT 33u
-#define STEP_RETURN_SHIFT 34u
-#define STEP_OPERANDS (UINT64_C(1) << 35)
-#define STEP_LONG_OP (UINT64_C(1) << 36) /* it takes more than two bytes */
+#define STEP_OPERANDS (UINT64_C(1) << 28)
+#define STEP_LONG_OP (UINT64_C(1) << 29) /* it takes more than two bytes */
+#define STEP_LEAF (UINT64_C(1) << 31)
+#define STEP_NEXT_SHIFT 32u
+#define STEP_NEXT_MASK 63u
+#define STEP_OP_BYTES_SHIFT 62u
 
 static uint32_t op_of(uint64_t event, uint32_t callee)
 {
@@ -317,9 +307,9 @@ static uint32_t op_of(uint64_t event, uint32_t callee)
 static uint64_t step_of_op(uint32_t op)
 {
     if (op >= OP_TWO_BYTES_LIMIT)
-        return STEP_LONG_OP;
+        return STEP_LONG_OP | UINT64_C(1) << STEP_OP_BYTES_SHIFT;
     const uint64_t two = op >= 0x80;
-    return (op & 0x7f) | two << 7 | op >> 7 << 8 | two << STEP_TWO_BYTES_SHIFT;
+    return (op & 0x7f) | two << 7 | op >> 7 << 8 | (1 + two) << STEP_OP_BYTES_SHIFT;
 }
 
 /* The step of an event, and of those like it from now on; false: no memory. */
@@ -333,7 +323,7 @@ static bool make_step(struct events_encoder *encoder, uint64_t event, uint64_t *
     *step = step_of_op(op_of(event, callee)) | (uint64_t)columns[0] << STEP_AFTER_PUSH | (uint64_t)columns[1] << STEP_AFTER_POP |
             (uint64_t)(ends_in_pop(code) ? STEP_AFTER_POP : STEP_AFTER_PUSH) << STEP_NEXT_SHIFT | (has_operands(code) ? STEP_OPERANDS : 0);
     if (code == PENDING_CODE_LEAF)
-        *step |= UINT64_C(1) << STEP_RETURN_SHIFT | (uint64_t)encoder->columns[context_of(callee, 1, 0)] << STEP_RETURN_COLUMN;
+        *step |= STEP_LEAF | (uint64_t)encoder->columns[context_of(callee, 1, 0)] << STEP_RETURN_COLUMN;
     if (callee)
         encoder->steps[event >> PENDING_CODE_SHIFT] = *step;
     return true;
@@ -371,14 +361,18 @@ static bool encode_events(struct events_encoder *encoder, const struct pending_b
         }
         uint8_t *const byte = delta[step >> place & (DELTA_COLUMNS_MAX - 1)]++;
         *byte = (uint8_t)event;
-        if (step >> STEP_RETURN_SHIFT & 1)
-            *delta[step >> STEP_RETURN_COLUMN & (DELTA_COLUMNS_MAX - 1)]++ = (uint8_t)pending_leaf_ticks(event);
-        op_at = store_u16(op_at, (uint16_t)step) - 1 + (step >> STEP_TWO_BYTES_SHIFT & 1);
-        if (UNLIKELY(is_wide(event))) {
-            *byte = delta_byte(event);
-            encode_wide(out, event);
+        if (UNLIKELY(pending_ticks(event) >= DELTA_WIDE)) {
+            *byte = DELTA_WIDE;
+            encode_wide(out, pending_ticks(event) == PENDING_TICKS_LONG ? *out->operands++ : pending_ticks(event));
         }
-        if (UNLIKELY(step >= STEP_OPERANDS))
+        if (step & STEP_LEAF) {
+            *delta[step >> STEP_RETURN_COLUMN & (DELTA_COLUMNS_MAX - 1)]++ = (uint8_t)pending_leaf_ticks(event);
+            if (UNLIKELY(pending_leaf_ticks(event) == PENDING_LEAF_TICKS_LONG))
+                encode_wide(out, *out->operands++);
+        }
+        store_u16(op_at, (uint16_t)step);
+        op_at += step >> STEP_OP_BYTES_SHIFT;
+        if (UNLIKELY(step & (STEP_OPERANDS | STEP_LONG_OP)))
             op_at = encode_rest(encoder, out, event, step, op_at);
         place = step >> STEP_NEXT_SHIFT & STEP_NEXT_MASK;
     }

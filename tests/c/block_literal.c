@@ -12,15 +12,19 @@ static uint8_t *append(uint8_t *to, const char *bytes, size_t length)
     return to + length;
 }
 
-#define DELTA_COLUMN 7 /* its lengths stand behind the others */
+struct bytes {
+    const char *bytes;
+    size_t length;
+};
+
+/* Their lengths stand in this order, before that of the columns with deltas. */
+#define LENGTHS_MAX 9
 
 enum cptrace_status decode_literal(const struct literal *literal, struct cptrace_events *events, struct cptrace_error *error,
                                    uint8_t **kept)
 {
-    const struct {
-        const char *bytes;
-        size_t length;
-    } columns[] = {
+    const bool is_coded = literal->code != NULL;
+    const struct bytes columns[LENGTHS_MAX] = {
         {literal->callee, literal->callee_bytes},
         {literal->open, literal->open_bytes},
         {literal->op, literal->op_bytes},
@@ -28,31 +32,42 @@ enum cptrace_status decode_literal(const struct literal *literal, struct cptrace
         {literal->resume, literal->resume_bytes},
         {literal->reopen, literal->reopen_bytes},
         {literal->annotation, literal->annotation_bytes},
-        {literal->delta, literal->delta_bytes},
         {literal->wide, literal->wide_bytes},
+        {literal->code, literal->code_bytes},
     };
+    const struct bytes delta = {literal->delta, literal->delta_bytes};
+    const int column_count = is_coded ? LENGTHS_MAX : LENGTHS_MAX - 1, deltas_before = is_coded ? LENGTHS_MAX : LENGTHS_MAX - 2;
     uint8_t content[512] = {CPTRACE_BLOCK_EVENTS};
     uint8_t *at = store_u32(content + 16, literal->event_count);
     at = store_u64(at, literal->first);
     store_u64(at, literal->last);
     at = store_u32(content + 60, literal->open_count);
-    for (int i = 0; i < 9; i++)
-        if (i != DELTA_COLUMN)
-            at = store_varint(at, columns[i].length);
+    for (int i = 0; i < column_count; i++)
+        at = store_varint(at, columns[i].length);
     const char *const lengths = literal->delta_lengths;
     if (lengths) {
         at = append(at, lengths, strlen(lengths));
     } else {
         at = store_varint(at, 1);
-        at = store_varint(at, literal->delta_bytes);
+        at = store_varint(at, is_coded ? literal->event_count : delta.length);
     }
-    for (int i = 0; i < 9; i++)
-        at = append(at, columns[i].bytes, columns[i].length);
+    for (int i = 0; i <= column_count; i++) {
+        if (i == deltas_before)
+            at = append(at, delta.bytes, delta.length);
+        if (i < column_count)
+            at = append(at, columns[i].bytes, columns[i].length);
+    }
     /* Exactly as long as the content, so that a sanitizer sees a read past it. */
     const size_t length = (size_t)(at - content);
     uint8_t *const exact = malloc(length);
     memcpy(exact, content, length);
-    const struct cptrace_block block = {.kind = CPTRACE_BLOCK_EVENTS, .content = exact, .content_bytes = length, .offset = 77};
+    const struct cptrace_block block = {
+        .kind = CPTRACE_BLOCK_EVENTS,
+        .content = exact,
+        .content_bytes = length,
+        .offset = 77,
+        .format_version = is_coded ? CPTRACE_FORMAT_VERSION : 1,
+    };
     const enum cptrace_status status = cptrace_events_decode(&block, events, error);
     if (kept)
         *kept = exact;

@@ -1,4 +1,4 @@
-/* Events blocks made of literals; SPEC.md 4.3. */
+/* Events blocks made of literals; SPEC.md 4.3. Without the column code they are of version 1. */
 #ifndef CPTRACE_TESTS_BLOCK_LITERAL_H
 #define CPTRACE_TESTS_BLOCK_LITERAL_H
 
@@ -7,9 +7,10 @@
 struct literal {
     uint32_t event_count, open_count;
     uint64_t first, last;
-    const char *callee, *open, *op, *start, *resume, *reopen, *annotation, *delta, *wide;
-    size_t callee_bytes, open_bytes, op_bytes, start_bytes, resume_bytes, reopen_bytes, annotation_bytes, delta_bytes, wide_bytes;
-    const char *delta_lengths; /* their number and each, one byte a varint; NULL: one column with all of delta */
+    const char *callee, *open, *op, *start, *resume, *reopen, *annotation, *delta, *wide, *code;
+    size_t callee_bytes, open_bytes, op_bytes, start_bytes, resume_bytes, reopen_bytes, annotation_bytes, delta_bytes, wide_bytes,
+        code_bytes;
+    const char *delta_lengths; /* their number and the length of each, one byte a varint; NULL: one column with an event's each */
 };
 
 #define COLUMN(name, literal) .name = literal, .name##_bytes = sizeof literal - 1

@@ -225,6 +225,111 @@ Test(section_4_3, contradictions_are_refused)
     cptrace_events_free(&events);
 }
 
+/* What a literal leaves out is of this block. Callee 0 is the leaves of function 7, callee 1 plain calls of function 3, 2 activations of
+ * function 4. The deltas 0, 1, 1, 0, 1 have codes of one bit, two to a stream. */
+static struct literal coded(struct literal literal)
+{
+    static const struct literal whole = {
+        .event_count = 5,
+        .first = 100,
+        .last = 103,
+        COLUMN(callee, "\x1E\x0C\x11"),
+        COLUMN(op, "\x11\x10\x10"),
+        COLUMN(code, "\x01\x01\x01\x00\x0D\x00"),
+        COLUMN(delta, "\x40\x80\x80"),
+    };
+    literal.event_count = literal.event_count ? literal.event_count : whole.event_count;
+    literal.first = whole.first;
+    literal.last = literal.last ? literal.last : whole.last;
+#define USUAL(column)                                                                                                                      \
+    if (!literal.column) {                                                                                                                 \
+        literal.column = whole.column;                                                                                                     \
+        literal.column##_bytes = whole.column##_bytes;                                                                                     \
+    }
+    USUAL(callee)
+    USUAL(op)
+    USUAL(code)
+    USUAL(delta)
+#undef USUAL
+    return literal;
+}
+
+Test(section_4_3, leaves_and_codes)
+{
+    static const struct cptrace_event expected[] = {
+        {.tick = 100, .op = CPTRACE_OP_CALL, .value = 3}, {.tick = 101, .op = CPTRACE_OP_CALL, .value = 7},
+        {.tick = 102, .op = CPTRACE_OP_RETURN},           {.tick = 102, .op = CPTRACE_OP_CALL, .value = 7},
+        {.tick = 103, .op = CPTRACE_OP_RETURN},
+    };
+    static const struct literal literals[] = {
+        {.first = 100},
+        {COLUMN(code, "\x00"), COLUMN(delta, "\x00\x01\x01\x00\x01")},
+        /* A leaf comes first. */
+        {COLUMN(op, "\x10\x10\x11")},
+        /* A column that is coded, and one that is not: returns of leaves. */
+        {COLUMN(callee, "\x1E\x00\x01\x0C\x00\x00"), COLUMN(code, "\x01\x01\x01\x00\x0D\x00\x00"), COLUMN(delta, "\x00\x80\x00\x01\x01"),
+         .delta_lengths = "\x02\x03\x02"},
+        /* Delta 255 has a code, and a wide one that is 0 in the sum of these: 255 + 0. */
+        {.last = 100 + 255, COLUMN(delta, "\x00\x00\x80"), COLUMN(code, "\x01\x01\x01\x00\x0D\xFF\x3D\x00"), COLUMN(wide, "\x00")},
+    };
+    struct cptrace_events events = {0};
+    for (size_t i = 0; i < sizeof literals / sizeof *literals; i++) {
+        const struct literal literal = coded(literals[i]);
+        struct cptrace_error error = {0};
+        cr_assert_eq(decode_literal(&literal, &events, &error, NULL), CPTRACE_OK, "%zu: %s", i, error.message);
+        cr_assert_eq(events.event_count, 5);
+        if (i < 2 || i == 3)
+            for (size_t k = 0; k < 5; k++)
+                cr_assert(events.events[k].tick == expected[k].tick && events.events[k].op == expected[k].op &&
+                              events.events[k].value == expected[k].value,
+                          "literal %zu, event %zu", i, k);
+    }
+    cptrace_events_free(&events);
+}
+
+Test(section_4_3, contradictions_of_leaves_and_codes_are_refused)
+{
+    static const struct {
+        const char *what;
+        struct literal literal;
+    } wrong[] = {
+        {"a reserved kind", {COLUMN(callee, "\x1E\x0F\x11")}},
+        {"an open leaf", {.open_count = 1, COLUMN(open, "\x00\x00")}},
+        {"reopen of a leaf", {COLUMN(op, "\x04\x10\x10"), COLUMN(reopen, "\x00\x00\x00")}},
+        {"a leaf's return after the last event", {COLUMN(op, "\x11\x11\x11\x11\x10")}},
+        {"a single leaf that is one event", {.event_count = 1, COLUMN(op, "\x10"), COLUMN(code, "\x00"), COLUMN(delta, "\x00")}},
+        {"more events than ops have", {COLUMN(op, "\x10\x10")}},
+        {"no code", {COLUMN(code, "")}},
+        {"lengths of streams cut", {COLUMN(code, "\x01\x01\x01")}},
+        {"lengths of codes cut", {COLUMN(code, "\x01\x01\x01\x00\x0D")}},
+        {"more codes than their lengths allow", {COLUMN(code, "\x01\x01\x01\x00\x0D\x02\x01")}},
+        {"a code of 0 bits", {COLUMN(code, "\x01\x01\x01\x00\x0F\x00")}},
+        {"a code of 13 bits", {COLUMN(code, "\x01\x01\x01\x00\x0A\x00")}},
+        {"a code for 256", {COLUMN(code, "\x01\x01\x01\x00\xFF\x3F\x0D\x00")}},
+        {"a stream beyond the block", {COLUMN(code, "\x04\x01\x01\x00\x0D\x00")}},
+        {"a stream of 2^64 - 1 bytes", {COLUMN(code, "\x01\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01\x01\x00\x0D\x00")}},
+        {"a stream that is longer than its codes", {COLUMN(code, "\x02\x01\x01\x00\x0D\x00"), COLUMN(delta, "\x40\x00\x80\x80")}},
+        {"a stream that is shorter than its codes", {COLUMN(code, "\x01\x00\x01\x00\x0D\x00"), COLUMN(delta, "\x40\x80")}},
+        {"a stream for no deltas", {COLUMN(code, "\x01\x01\x01\x01\x0D\x00"), COLUMN(delta, "\x40\x80\x80\x00")}},
+        {"last bits that are not 0", {COLUMN(delta, "\x41\x80\x80")}},
+        {"bits too many", {COLUMN(delta, "\x40\x80\x80\x00")}},
+        {"code too much", {COLUMN(code, "\x01\x01\x01\x00\x0D\x00\x00")}},
+        {"a plain column beyond the block", {COLUMN(code, "\x00"), COLUMN(delta, "\x00\x01\x01\x00")}},
+        {"events that take more of a column than it has",
+         {COLUMN(callee, "\x1E\x11\x11\x0C\x00\x00"), COLUMN(code, "\x00\x00"), COLUMN(delta, "\x00\x01\x01\x00\x01"),
+          .delta_lengths = "\x02\x02\x03"}},
+    };
+    struct cptrace_events events = {0};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        const struct literal literal = coded(wrong[i].literal);
+        struct cptrace_error error = {0};
+        cr_expect_eq(decode_literal(&literal, &events, &error, NULL), CPTRACE_CORRUPT, "not refused: %s", wrong[i].what);
+        cr_expect_eq(error.offset, 77);
+        cr_expect_neq(error.message[0], 0);
+    }
+    cptrace_events_free(&events);
+}
+
 /* 2 and 4: blocks with right checksums and wrong bodies. */
 static void append_frame(struct memory_file *file, const void *content, size_t length)
 {
