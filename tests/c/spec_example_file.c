@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-/* main() calls time.sleep(), which raises; then it starts a generator that yields twice and is left suspended. */
+/* main() calls time.sleep(), which raises, and again, which returns; then it starts a generator that yields twice and is left suspended. */
 void write_spec_example(struct memory_file *file)
 {
     *file = (struct memory_file){.appends_left = -1};
@@ -31,6 +31,8 @@ void write_spec_example(struct memory_file *file)
     cptrace_lane_call(lane, 1010, numbers[0]);
     cptrace_lane_call(lane, 1015, numbers[1]);
     cptrace_lane_unwind(lane, 1315);
+    cptrace_lane_call(lane, 1316, numbers[1]);
+    cptrace_lane_return(lane, 1318);
     const uint32_t activation = cptrace_lane_start(lane, 1320, numbers[2]);
     cptrace_lane_suspend(lane, 1324);
     cptrace_lane_resume(lane, 1330, activation);

@@ -15,6 +15,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 CORPUS = HERE.parent / "data" / "compat"
 sys.path.insert(0, str(HERE.parent / "oracle"))
 
+VERSIONS = ("v1", "v2")
 COMPLETE_OR_PARTIAL = (0, 4)
 
 
@@ -61,7 +62,8 @@ def check(trace, cptrace, adds):
 def main(arguments):
     cptrace, adds = str(pathlib.Path(arguments[0]) / "cptrace"), "--add" in arguments
     traces = sorted(CORPUS.glob("v*/*.cptrace"))
-    assert len(traces) >= 20, f"{CORPUS}: the corpus is not there"
+    for version in VERSIONS:
+        assert sum(trace.parent.name == version for trace in traces) >= 20, f"{CORPUS / version}: the corpus is not there"
     failed = 0
     for trace in traces:
         told = check(trace, cptrace, adds)

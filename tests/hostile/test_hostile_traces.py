@@ -43,7 +43,7 @@ def string(text):
 
 
 def header():
-    fields = b"\x89cptrace" + struct.pack("<HHI16sQQQQI", 1, 0, FILE_ID, bytes(16), 1 << 32, 0, 0, 0, 0)
+    fields = b"\x89cptrace" + struct.pack("<HHI16sQQQQI", 2, 0, FILE_ID, bytes(16), 1 << 32, 0, 0, 0, 0)
     return struct.pack("<II", 0x184D2A5C, 72) + fields + struct.pack("<I", zlib.crc32(fields))
 
 
@@ -58,26 +58,53 @@ GENERATOR = bytes([0, 0, 0, 0, 0, 1, 2])
 TWO_FUNCTIONS = definitions(functions=(0, 2, FUNCTION + GENERATOR), lanes=(0, 1, bytes([1, 0, 0])))
 
 
-CALLEES = bytes([0, 3])  # 0: plain calls of function 0; 1: activations of function 1
+CALLEES = bytes([0, 5])  # 0: plain calls of function 0; 1: activations of function 1
+LEAVES = bytes([2])  # 0: leaves of function 0
+# Two columns: the first event takes its delta from 0, calls and returns behind it from 1.
+FIRST_APART = bytes([0, 0x10, 0x11])
 
 
-def events(ops, deltas=None, callees=CALLEES, opened=b"", open_count=0, starts=b"", reopens=b"", notes=b"", wides=b"", count=None, lane=0, first=1000):
-    """ops: one byte each, if there is no count."""
+def events(ops, deltas=None, callees=CALLEES, opened=b"", open_count=0, starts=b"", reopens=b"", notes=b"", wides=b"",
+           count=None, lane=0, first=1000, code=b"\0", bits=None, delta_counts=None):  # fmt: skip
+    """ops: one byte each, if there is no count. The deltas are a column that is not coded, if there are no code and bits of them."""
     deltas = bytes(len(ops)) if deltas is None else deltas
     count = len(ops) if count is None else count
+    delta_counts = [len(deltas)] if delta_counts is None else delta_counts
     point = struct.pack("<QQQ", first, first, first)
-    columns = callees, opened, ops, starts, b"", reopens, notes, wides
+    columns = callees, opened, ops, starts, b"", reopens, notes, wides, code
     return (
         struct.pack("<IIQQ", lane, count, first, first + sum(deltas))
         + point
         + struct.pack("<I", open_count)
         + b"".join(varint(len(column)) for column in columns)
-        + varint(1)
-        + varint(len(deltas))
-        + b"".join(columns[:-1])
-        + deltas
-        + wides
+        + varint(len(delta_counts))
+        + b"".join(map(varint, delta_counts))
+        + b"".join(columns)
+        + (deltas if bits is None else bits)
     )
+
+
+# Lengths of codes. The zigzag of a first length of 1 is 13, that of 12 is 8.
+HALVES = bytes([13, 0])  # 0 and 1: a bit each
+HALVES_OF_WIDE = bytes([13, 255, 61, 0])  # 0 and 255: a bit each
+FALLING = bytes([13] + [2] * 11 + [0])  # 0 to 12: from 1 to 12 bits; only zeros are 0 only, only ones are 12 only
+
+
+def stream_lengths(count, code_bits):
+    """Of a column of count deltas with codes of so many bits each, written."""
+    each = (count + 3) // 4
+    counts = [min(each, max(count - part * each, 0)) for part in range(4)]
+    return b"".join(varint((count * code_bits + 7) // 8) for count in counts)
+
+
+def coded(code_bits, lengths):
+    """For FIRST_APART: the code of 4 Mi events."""
+    return b"\0" + stream_lengths(EVENTS_MAX - 1, code_bits) + lengths
+
+
+def bits_of_ones(code_bits, last_byte):
+    """For FIRST_APART: all streams are ones, up to the last byte."""
+    return b"\0" + b"\xff" * (((EVENTS_MAX - 1) * code_bits + 7) // 8 - 1) + bytes([last_byte])
 
 
 def more_definitions(**tables):
@@ -209,7 +236,7 @@ def numbers_of_nothing(folder):
     begin(
         folder,
         (DEFINITIONS, more_definitions(functions=(2, 1, name + FUNCTION[1:]))),
-        (EVENTS, events(bytes([CALL]), callees=varint((2**32 - 4) * 2))),
+        (EVENTS, events(bytes([CALL]), callees=varint((2**32 - 4) * 4))),
     )
 
 
@@ -332,7 +359,7 @@ def paths_without_end(folder):
     """Each of 16 functions calls each of 65 thousand."""
     count = 1 << 16
     maker = blocks(folder, (INFO, varint(0)), (DEFINITIONS, definitions(functions=(0, count, FUNCTION * count), lanes=(0, 1, bytes([1, 0, 0])))))
-    callees = b"".join(varint(function * 2) for function in range(count))
+    callees = b"".join(varint(function * 4) for function in range(count))
     below = b"".join(varint(CALL + function) + bytes([RETURN]) for function in range(count))
     for part in range(4):
         ops = b"".join(varint(CALL + part * 16 + above) + below + bytes([RETURN]) for above in range(16))
@@ -344,6 +371,153 @@ def reopened_without_end(folder):
     """Generators that began before the run, each suspended at once."""
     count = EVENTS_MAX // 4
     begin(folder, (EVENTS, events(bytes([REOPEN, SUSPEND]) * count, reopens=bytes([2, 1, 0]) * count)))
+
+
+def code_that_never_completes(folder):
+    """Lengths of 12 bits without end: those of 256 deltas are a 16th of a code."""
+    code = bytes([1, 1, 0, 0, 8]) + bytes(60 * MIB)
+    begin(folder, (EVENTS, events(bytes([CALL, RETURN]), code=code, bits=bytes(2))))
+
+
+def code_that_skips_without_end(folder):
+    begin(folder, (EVENTS, events(bytes([CALL, RETURN]), code=bytes([1, 1, 0, 0]) + b"\xff" * (60 * MIB), bits=bytes(2))))
+
+
+def code_that_is_over_complete(folder):
+    begin(folder, (EVENTS, events(bytes([CALL, RETURN]), code=bytes([1, 1, 0, 0, 13, 2, 1]), bits=bytes(2))))
+
+
+def code_that_is_cut(folder):
+    begin(folder, (EVENTS, events(bytes([CALL, RETURN]), code=bytes([1, 1, 0, 0, 13]), bits=bytes(2))))
+
+
+def code_of_sixteen_columns_that_is_cut(folder):
+    begin(folder, (EVENTS, events(bytes([CALL, RETURN]), code=b"\0", delta_counts=[2] + [0] * 15, callees=bytes(3))))
+
+
+def leaves(op_count, event_count=EVENTS_MAX, lane=0):
+    """The last event is a tick behind the others. A bit each."""
+    deltas = bytes(event_count - 1) + b"\1"
+    bits = bytearray((event_count + 7) // 8)
+    bits[-1] = 1 << -event_count % 8
+    code = stream_lengths(event_count, 1) + HALVES
+    return events(bytes([CALL]) * op_count, deltas, callees=LEAVES, count=event_count, code=code, bits=bytes(bits), lane=lane)
+
+
+def leaves_at_the_limit(folder):
+    """4 Mi events, half an op and a bit each."""
+    begin(folder, (EVENTS, leaves(EVENTS_MAX // 2)))
+
+
+def leaves_on_many_lanes(folder):
+    maker = blocks(folder, (INFO, varint(0)), (DEFINITIONS, lanes(16)))
+    for lane in range(16):
+        maker.block(EVENTS, leaves(EVENTS_MAX // 2, lane=lane))
+
+
+def leaves_without_ops(folder):
+    """4 Mi events that ten ops are said to be."""
+    begin(folder, (EVENTS, leaves(10)))
+
+
+def leaf_without_a_return(folder):
+    """The return of the last leaf is not in the event count."""
+    begin(folder, (EVENTS, leaves(EVENTS_MAX // 2, EVENTS_MAX - 1)))
+
+
+def open_leaves(folder):
+    """As many as the replay would take, were they no leaves."""
+    count = (2 << 20) - 2
+    begin(folder, (EVENTS, events(bytes([RETURN]), callees=LEAVES, opened=bytes(2) * count, open_count=count)))
+
+
+def streams_of_zeros(folder):
+    ops = bytes([CALL, RETURN]) * (EVENTS_MAX // 2)
+    counts = [1, EVENTS_MAX - 1]
+    begin(folder, (EVENTS, events(ops, callees=FIRST_APART, code=coded(1, FALLING), bits=bytes(1 + EVENTS_MAX // 8), delta_counts=counts)))
+
+
+def streams_of_ones(folder, last_byte=0xF0):
+    """Each delta is 12, in 12 bits."""
+    ops = bytes([CALL, RETURN]) * (EVENTS_MAX // 2)
+    deltas, counts = b"\0" + b"\x0c" * (EVENTS_MAX - 1), [1, EVENTS_MAX - 1]
+    bits = bits_of_ones(12, last_byte)
+    begin(folder, (EVENTS, events(ops, deltas, callees=FIRST_APART, code=coded(12, FALLING), bits=bits, delta_counts=counts)))
+
+
+def streams_of_ones_to_the_last_bit(folder):
+    """The bits behind the last code are ones, too."""
+    streams_of_ones(folder, last_byte=0xFF)
+
+
+def wide_deltas(wides):
+    """Each delta is 255 or more, in a bit."""
+    ops = bytes([CALL, RETURN]) * (EVENTS_MAX // 2)
+    deltas, counts = b"\0" + b"\xff" * (EVENTS_MAX - 1), [1, EVENTS_MAX - 1]
+    bits = bits_of_ones(1, 0xFE)
+    return events(ops, deltas, callees=FIRST_APART, wides=wides, code=coded(1, HALVES_OF_WIDE), bits=bits, delta_counts=counts)
+
+
+def wides_of_all_deltas(folder):
+    begin(folder, (EVENTS, wide_deltas(bytes(EVENTS_MAX - 1))))
+
+
+def wides_without_bytes(folder):
+    begin(folder, (EVENTS, wide_deltas(b"")))
+
+
+def few_deltas(*lengths, bits=bytes(4)):
+    """Four, in streams that are said to have these lengths."""
+    return events(bytes([CALL, RETURN] * 2), code=b"".join(map(varint, lengths)) + HALVES, bits=bits)
+
+
+def streams_beyond_the_block(folder):
+    begin(folder, (EVENTS, few_deltas(1, 1, 1, 2)))
+
+
+def streams_of_the_most(folder):
+    begin(folder, (EVENTS, few_deltas(*[2**64 - 1] * 4)))
+
+
+def streams_that_wrap(folder):
+    """Their lengths are 4, modulo 2^64."""
+    begin(folder, (EVENTS, few_deltas(2**63, 2**63, 2, 2)))
+
+
+def streams_that_are_too_long(folder):
+    begin(folder, (EVENTS, few_deltas(1, 60 * MIB, 1, 1, bits=bytes(60 * MIB + 3))))
+
+
+def streams_without_bytes(folder):
+    """4 Mi deltas that four bytes are said to hold."""
+    ops = bytes([CALL, RETURN]) * (EVENTS_MAX // 2)
+    begin(folder, (EVENTS, events(ops, code=bytes([1, 1, 1, 1]) + HALVES, bits=bytes(4))))
+
+
+def bits_behind_the_streams(folder):
+    begin(folder, (EVENTS, few_deltas(1, 1, 1, 1, bits=bytes(60 * MIB))))
+
+
+def columns_of_the_most(folder):
+    """16, each of which is said to have the deltas of all events."""
+    code = (stream_lengths(EVENTS_MAX, 1) + HALVES) * 16
+    ops, bits = bytes([CALL, RETURN]) * (EVENTS_MAX // 2), bytes(2 * EVENTS_MAX)
+    begin(folder, (EVENTS, events(ops, callees=bytes(3), code=code, bits=bits, delta_counts=[EVENTS_MAX] * 16)))
+
+
+def columns_of_few_that_claim_the_most(folder):
+    begin(folder, (EVENTS, events(bytes([CALL, RETURN]), callees=bytes(3), code=bytes(16), delta_counts=[EVENTS_MAX] * 16)))
+
+
+def columns_that_wrap(folder):
+    """Their deltas are 2, modulo 2^64."""
+    begin(folder, (EVENTS, events(bytes([CALL, RETURN]), callees=bytes(3), code=bytes(3), delta_counts=[2**63, 2**63, 2])))
+
+
+def column_lengths_that_wrap(folder):
+    """Those of callee and open, which are 2 modulo 2^64."""
+    body = events(bytes([CALL, RETURN]))
+    begin(folder, (EVENTS, body[:52] + varint(2**63) + varint(2**63 + 2) + body[54:]))
 
 
 def absurd_times(folder):
@@ -409,6 +583,31 @@ HOSTILE = [
     calls_just_below_the_limit,
     paths_without_end,
     reopened_without_end,
+    code_that_never_completes,
+    code_that_skips_without_end,
+    code_that_is_over_complete,
+    code_that_is_cut,
+    code_of_sixteen_columns_that_is_cut,
+    leaves_at_the_limit,
+    leaves_on_many_lanes,
+    leaves_without_ops,
+    leaf_without_a_return,
+    open_leaves,
+    streams_of_zeros,
+    streams_of_ones,
+    streams_of_ones_to_the_last_bit,
+    wides_of_all_deltas,
+    wides_without_bytes,
+    streams_beyond_the_block,
+    streams_of_the_most,
+    streams_that_wrap,
+    streams_that_are_too_long,
+    streams_without_bytes,
+    bits_behind_the_streams,
+    columns_of_the_most,
+    columns_of_few_that_claim_the_most,
+    columns_that_wrap,
+    column_lengths_that_wrap,
     absurd_times,
     blocks_of_nothing,
     padding_of_four_gibibytes,
@@ -482,6 +681,7 @@ FOLLOWING = [
     reopened_without_end,
     open_calls_at_the_limit,
     open_calls_on_many_lanes,
+    leaves_at_the_limit,
     ten_thousand_lanes_at_once,
     gap_of_the_most,
 ]
@@ -523,6 +723,18 @@ SMALL = (
     "more_events_than",
     "open_calls_over_the_limit",
     "open_calls_without_bytes",
+    "code_",
+    "leaves_without_ops",
+    "leaf_without_a_return",
+    "open_leaves",
+    "streams_of_ones_to_the_last_bit",
+    "streams_of_the_most",
+    "streams_beyond_the_block",
+    "streams_that",
+    "streams_without_bytes",
+    "wides_without_bytes",
+    "bits_behind_the_streams",
+    "column",
     "absurd_times",
     "blocks_of_nothing",
     "padding_of_four_gibibytes",
@@ -541,6 +753,18 @@ REFUSED = (
     "more_events_than",
     "open_calls_over_the_limit",
     "open_calls_without_bytes",
+    "code_",
+    "leaves_without_ops",
+    "leaf_without_a_return",
+    "open_leaves",
+    "streams_of_ones_to_the_last_bit",
+    "streams_of_the_most",
+    "streams_beyond_the_block",
+    "streams_that",
+    "streams_without_bytes",
+    "wides_without_bytes",
+    "bits_behind_the_streams",
+    "column",
     "absurd_times",
     "blocks_of_nothing",
     "garbage_of_frame_starts",

@@ -89,14 +89,24 @@ def frame_bytes(data, at):
     descriptor = data[at + 4]
     single_segment = descriptor >> 5 & 1
     check(descriptor & 0x1F == 4 and (single_segment or descriptor >> 6), "frame without content size or checksum")
-    end = at + 5 + (not single_segment) + (1 if descriptor < 0x40 else (2, 4, 8)[(descriptor >> 6) - 1])
-    last = False
+    size_at, size_bytes = at + 5 + (not single_segment), (1, 2, 4, 8)[descriptor >> 6]
+    end = size_at + size_bytes
+    most = end - at + int.from_bytes(data[size_at:end], "little") + (256 if size_bytes == 2 else 0) + 4
+    last, block_count = False, 0
     while not last:
         check(end + 3 <= len(data), "frame: cut short")
+        block_count += 1
         header = int.from_bytes(data[end : end + 3], "little")
         last = header & 1
         end += 3 + (1 if header >> 1 & 3 == 1 else header >> 3)
+    check(block_count <= 8192, "frame of too many zstd blocks")
+    check(end + 4 - at <= most + 3 * block_count, "frame that is larger than its content")
     return end + 4 - at
+
+
+COLUMNS_OF_VERSION_1 = ("callee", "open", "op", "start", "resume", "reopen", "annotation", "wide")
+COLUMNS = (*COLUMNS_OF_VERSION_1, "code")
+PLAIN, ACTIVATIONS, LEAVES = range(3)  # kinds of callees
 
 
 class Trace:
@@ -129,7 +139,7 @@ class Trace:
         header = self.data[:80]
         check(len(header) == 80 and header[:4].hex(" ") == "5c 2a 4d 18" and header[8:16] == b"\x89cptrace", "no signature")
         self.version, reserved, self.file_id = struct.unpack_from("<HHI", header, 16)
-        check(self.version == 1, "newer version")
+        check(self.version in (1, 2), "newer version")
         self.run_id = header[24:40]
         self.ns_per_tick_q32, *start, reserved_2, crc = struct.unpack_from("<QQQQII", header, 40)
         self.start = tuple(start)
@@ -163,7 +173,9 @@ class Trace:
 
     def read_definitions(self, cursor, block):
         def string():
-            return self.strings[cursor.varint()]
+            number = cursor.varint()
+            check(number < len(self.strings), "a string that nothing defines")
+            return self.strings[number]
 
         def file():
             entry = string(), cursor.varint(), cursor.varint(), cursor.string()
@@ -202,40 +214,51 @@ class Trace:
         block["calibration"] = cursor.calibration()
         (open_count,) = cursor.fixed("I")
         block.update(count=count, first=first, last=last)
-        check(0 < count <= 4 << 20 and block["lane"] < len(self.lanes), "events header")
+        check(0 < count <= 4 << 20 and open_count <= 16 << 20 and block["lane"] < len(self.lanes), "events header")
         for earlier in self.blocks:
             check(earlier["lane"] != block["lane"] or earlier["last"] <= first, "a lane goes back in time")
-        names = ("callee", "open", "op", "start", "resume", "reopen", "annotation", "wide")
+        names = COLUMNS if self.version == 2 else COLUMNS_OF_VERSION_1
         lengths = {name: cursor.varint() for name in names}
-        delta_lengths = [cursor.varint() for _ in range(cursor.varint())]
-        check(1 <= len(delta_lengths) <= 16 and sum(delta_lengths) == count, "delta columns")
-        columns = {name: Cursor(cursor.take(lengths[name])) for name in names[:-1]}
-        deltas = [Cursor(cursor.take(length)) for length in delta_lengths]
-        columns["wide"] = Cursor(cursor.take(lengths["wide"]))
+        delta_column_count = cursor.varint()
+        check(1 <= delta_column_count <= 16, "number of delta columns")
+        delta_counts = [cursor.varint() for _ in range(delta_column_count)]
+        check(sum(delta_counts) == count, "deltas of all columns against the event count")
+        if self.version == 2:
+            columns = {name: Cursor(cursor.take(lengths[name])) for name in names}
+            deltas = [Cursor(self.read_deltas(columns["code"], cursor, delta_count)) for delta_count in delta_counts]
+        else:
+            columns, deltas = self.read_columns_of_version_1(cursor, lengths, delta_counts)
         callees = self.read_callees(columns["callee"], deltas)
         block["functions"] = {function for function, _, _ in callees}
         block["open"], stack = self.read_open(columns["open"], open_count, first, callees)
         block["events"] = list(self.read_event_columns(block, columns, deltas, callees, stack))
-        for column in (*columns.values(), *deltas):
-            column.end()
+        for name, column in (*columns.items(), *(("delta", column) for column in deltas)):
+            check(column.at == len(column.data), f"column {name}: bytes are left over")
 
     def read_callees(self, column, deltas):
-        """Per callee: function, whether its calls are activations, its four delta columns."""
+        """Per callee: function, kind, its four delta columns."""
         callees = []
         while column.at < len(column.data):
-            function, is_activation = divmod(column.varint(), 2)
+            function, kind = divmod(column.varint(), 4 if self.version == 2 else 2)
+            check(kind in (PLAIN, ACTIVATIONS, LEAVES), "reserved kind of callee")
             numbers = column.fixed("H")[0] if len(deltas) > 1 else 0
             numbers = [numbers >> shift & 15 for shift in (0, 4, 8, 12)]
-            check(function < len(self.functions) and max(numbers) < len(deltas), "callee")
-            callees.append((function, is_activation, [deltas[number] for number in numbers]))
+            check(function < len(self.functions), "callee of a function that nothing defines")
+            check(max(numbers) < len(deltas), "callee with a delta column that is not there")
+            callees.append((function, kind, [deltas[number] for number in numbers]))
         return callees
+
+    def callee(self, callees, number):
+        check(number < len(callees), "a callee that is not there")
+        return callees[number]
 
     def read_open(self, column, count, first, callees):
         """The calls as (function, start tick, activation or -1), and the stack: (callee, activation or -1)."""
         calls, stack = [], []
         for _ in range(count):
-            callee, start = callees[column.varint()], first - column.varint()
-            activation = column.varint() if callee[1] else -1
+            callee, start = self.callee(callees, column.varint()), first - column.varint()
+            check(callee[1] != LEAVES, "open call of a leaf")
+            activation = column.varint() if callee[1] == ACTIVATIONS else -1
             check(start >= 0 and activation < 2**32 - 1, "open call")
             calls.append((callee[0], start, activation))
             stack.append((callee, activation))
@@ -246,14 +269,16 @@ class Trace:
         tick, cpu, after_pop = block["first"], (0, 0), False
         suspensions, latest = [], []  # in order, None once resumed; places of those that were not, and perhaps of others
         started, reopened, reopened_start = -1, 0, block["first"]
+        in_leaf = False
         for number in range(block["count"]):
-            op, call, name = columns["op"].varint(), None, None
+            op, call, name = 0 if in_leaf else columns["op"].varint(), None, None
+            in_leaf = False
             check(op not in (5, 7), "reserved op")
             if op <= 2:
                 check(stack, "pop of nothing")
                 call, name = stack.pop(), ("return", "unwind", "suspend")[op]
                 if op == 2:
-                    check(call[0][1], "suspend of a plain call")
+                    check(call[0][1] == ACTIVATIONS, "suspend of a plain call")
                     latest.append(len(suspensions))
                     suspensions.append(call)
             elif op == 3:
@@ -266,14 +291,15 @@ class Trace:
                 check(call, "resume of a call that was resumed")
             elif op == 4:
                 reopened += columns["reopen"].zigzag()
-                callee = callees[columns["reopen"].varint()]
+                callee = self.callee(callees, columns["reopen"].varint())
                 reopened_start += columns["reopen"].zigzag()
-                check(0 <= reopened < 2**32 - 1 and callee[1] and reopened_start >= 0, "reopen")
+                check(callee[1] == ACTIVATIONS, "reopen of a callee without activations")
+                check(0 <= reopened < 2**32 - 1 and reopened_start >= 0, "reopen")
                 call, name = (callee, reopened), "reopen"
             elif op >= 16:
-                check(op - 16 < len(callees), "callee")
-                call, name = (callees[op - 16], -1), "call"
-                if call[0][1]:
+                call, name = (self.callee(callees, op - 16), -1), "call"
+                in_leaf = call[0][1] == LEAVES
+                if call[0][1] == ACTIVATIONS:
                     started += 1 + columns["start"].zigzag()
                     check(0 <= started < 2**32 - 1, "start")
                     call, name = (call[0], started), "start"
@@ -296,7 +322,54 @@ class Trace:
             check(start is None or start <= tick, "a call that starts later")
             shown = name in ("call", "start", "reopen")
             yield name, tick, function if shown else None, activation if name in ("start", "resume", "reopen") else None, start
+        check(not in_leaf, "a leaf whose return is not in the event count")
         check(tick == block["last"], "last tick")
+
+    def read_deltas(self, code, bits, count):
+        """The `count` deltas of one column, a byte each."""
+        stream_lengths = [code.varint()]
+        if stream_lengths[0] == 0:
+            return bits.take(count)
+        stream_lengths += [code.varint() for _ in range(3)]
+        table = self.code_table(self.read_code_lengths(code))
+        most, deltas = (count + 3) // 4, bytearray()
+        for length in stream_lengths:
+            deltas += self.read_stream(bits.take(length), min(most, count - len(deltas)), table)
+        return bytes(deltas)
+
+    def read_code_lengths(self, code):
+        """Of the codes of the deltas 0, 1, 2 ... in bits, 0 where there is none, up to where the code is complete."""
+        lengths, last, share = [], 8, 0  # share: the sum of all 2^-length, times 2^12
+        while share < 1 << 12:
+            byte = code.u8()
+            if byte >= 32:
+                lengths += [0] * (byte - 31)
+            else:
+                last += byte >> 1 ^ -(byte & 1)
+                check(1 <= last <= 12, "length of a code")
+                share += 1 << 12 - last
+                lengths.append(last)
+            check(len(lengths) <= 256, "codes of more than 256 deltas")
+        check(share == 1 << 12, "over-complete code")
+        return lengths
+
+    def code_table(self, lengths):
+        """(delta, bits of its code) by the next 12 bits of a stream: in the order of the codes, each as often as 12 bits begin with it."""
+        coded = sorted((bits, delta) for delta, bits in enumerate(lengths) if bits)
+        return [(delta, bits) for bits, delta in coded for _ in range(1 << 12 - bits)]
+
+    def read_stream(self, stream, count, table):
+        """Its `count` deltas; at is the bit where the next code begins, within the first of three bytes."""
+        deltas, padded, at = bytearray(), stream + b"\0\0", 0
+        for _ in range(count):
+            three_bytes = int.from_bytes(padded[at >> 3 : (at >> 3) + 3], "big")
+            delta, bits = table[three_bytes >> 12 - (at & 7) & 0xFFF]
+            deltas.append(delta)
+            at += bits
+        check(at <= 8 * len(stream), "stream that is too short")
+        check(at > 8 * len(stream) - 8, "stream that is too long")
+        check(at % 8 == 0 or stream[-1] & 0xFF >> at % 8 == 0, "bits behind a stream that are not 0")
+        return deltas
 
     def read_annotation_event(self, op, tick, column, cpu, depth):
         """(name, tick, fields), or None for one that is reserved."""
@@ -369,6 +442,14 @@ class Trace:
             begin, end = end + gap, end + gap + cursor.varint() + 1
             told.update(range(begin, end))
         check(told == block["functions"], "index: functions")
+
+    # 11. Versions
+
+    def read_columns_of_version_1(self, cursor, lengths, delta_counts):
+        columns = {name: Cursor(cursor.take(lengths[name])) for name in COLUMNS_OF_VERSION_1[:-1]}
+        deltas = [Cursor(cursor.take(delta_count)) for delta_count in delta_counts]
+        columns["wide"] = Cursor(cursor.take(lengths["wide"]))
+        return columns, deltas
 
 
 # 8. Time

@@ -11,13 +11,23 @@ import cptrace_oracle
 
 SPEC = Path(__file__).resolve().parents[2] / "format" / "SPEC.md"
 LINE = re.compile(r"^(\+?)([0-9a-f]{8})  ((?:[0-9a-f]{2} ?)+)(?:  |$)", re.M)
+CODED_LINE = re.compile(r"^(code|bits)  ((?:[0-9a-f]{2} ?)+) ", re.M)
+
+
+def section_9():
+    return SPEC.read_text(encoding="utf-8").split("## 9.")[1].split("## 10.")[0]
+
+
+def coded_column():
+    """The code and bits at the end of section 9."""
+    lines = CODED_LINE.findall(section_9())
+    return tuple(b"".join(bytes.fromhex(digits) for name, digits in lines if name == wanted) for wanted in ("code", "bits"))
 
 
 def hexdump():
     """The file of section 9, and the contents of its blocks."""
-    text = SPEC.read_text(encoding="utf-8").split("## 9.")[1].split("## 10.")[0]
     data, contents = bytearray(), []
-    for plus, offset, digits in LINE.findall(text):
+    for plus, offset, digits in LINE.findall(section_9()):
         offset = int(offset, 16)
         if plus and offset == 0:
             contents.append(bytearray())
