@@ -512,19 +512,24 @@ static enum cptrace_status corrupt_column(const struct decoder *decoder, uint32_
     return cptrace_error_set(decoder->error, CPTRACE_CORRUPT, decoder->block->offset, "delta column %u: %s", number, problem);
 }
 
-/* NULL, or what is wrong. */
+/* A column that stands as it is. NULL, or what is wrong with it, as below. */
+static const char *copy_column(struct cursor *from, uint8_t *to, uint32_t count)
+{
+    if (count > cursor_left(from))
+        return "longer than the block";
+    memcpy(to, from->at, count);
+    from->at += count;
+    return NULL;
+}
+
 static const char *decode_column(struct events_header *header, uint8_t *to, uint32_t count)
 {
-    struct cursor *const plain = header->is_coded ? &header->bits : &header->deltas;
-    const bool is_plain = !header->is_coded || (cursor_left(&header->code) > 0 && *header->code.at == 0);
-    if (!is_plain)
+    if (!header->is_coded)
+        return copy_column(&header->deltas, to, count);
+    if (cursor_left(&header->code) == 0 || *header->code.at != 0)
         return cptrace_prefix_decode(&header->code, &header->bits, to, count);
-    if (count > cursor_left(plain))
-        return "longer than the block";
-    memcpy(to, plain->at, count);
-    plain->at += count;
-    header->code.at += header->is_coded;
-    return NULL;
+    header->code.at++;
+    return copy_column(&header->bits, to, count);
 }
 
 static enum cptrace_status decode_deltas(struct decoder *decoder, struct events_header *header)
