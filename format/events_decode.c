@@ -41,7 +41,7 @@ struct position {
     size_t depth;
     uint32_t left; /* events */
     struct cptrace_event *out;
-    struct cursor op;
+    const uint8_t *op;
 };
 
 struct decoder {
@@ -56,6 +56,7 @@ struct decoder {
     uint32_t *stack;       /* callees */
     uint32_t *activations; /* by depth, of the calls that are one */
     uint64_t last_tick;
+    const uint8_t *op_end;
     struct position at;
     uint64_t next_activation, reopened_activation, reopened_start;
     struct suspension_order order;
@@ -163,10 +164,16 @@ static enum cptrace_status add_start(struct decoder *decoder, uint64_t start_tic
     return CPTRACE_OK;
 }
 
-static void emit(struct decoder *decoder, uint32_t op, uint32_t value)
+/* Member by member: what lies between them need not be written. */
+static inline void put_event(struct position *at, uint32_t op, uint32_t value)
 {
-    *decoder->at.out++ = (struct cptrace_event){.tick = decoder->at.tick, .value = value, .op = (uint8_t)op};
+    at->out->tick = at->tick;
+    at->out->value = value;
+    at->out->op = (uint8_t)op;
+    at->out++;
 }
+
+static void emit(struct decoder *decoder, uint32_t op, uint32_t value) { put_event(&decoder->at, op, value); }
 
 static enum cptrace_status read_annotation(struct decoder *decoder, uint32_t kind)
 {
@@ -286,147 +293,161 @@ static enum cptrace_status decode_rare(struct decoder *decoder, uint64_t op)
     return emit_rare(decoder, op);
 }
 
-/* Starts, suspends and resumes where nothing is out of the ordinary; if something is, nothing is done, and decode_rare says what. What they
- * do is what read_start, suspend and read_resume do. */
-static inline bool start_common(struct decoder *decoder, struct position *at, uint32_t callee)
+/* The ways of nearly all events. Where anything is out of the ordinary in the last three, nothing is done, and decode_rare says what: they
+ * do what it does for read_start, suspend and read_resume. */
+enum outcome { DONE, RARE, NO_DELTA };
+
+static inline enum outcome decode_call(struct decoder *decoder, struct position *at, uint32_t number)
 {
-    if (cursor_left(&decoder->start) == 0 || *decoder->start.at != 0 || decoder->next_activation >= CPTRACE_NO_NUMBER ||
-        decoder->out->start_count >= decoder->out->start_capacity)
-        return false;
-    decoder->start.at++;
-    decoder->activations[at->depth] = (uint32_t)decoder->next_activation++;
-    decoder->stack[at->depth++] = callee;
-    return true;
+    const struct callee *const callee = &decoder->callees[number];
+    if (UNLIKELY(!next_tick(decoder, column_of(callee, false, at->after_pop), &at->tick)))
+        return NO_DELTA;
+    decoder->stack[at->depth++] = number;
+    at->after_pop = 0;
+    put_event(at, CPTRACE_OP_CALL, callee->function);
+    return DONE;
 }
 
-static inline bool suspend_common(struct decoder *decoder, struct position *at)
-{
-    struct suspension_order *const order = &decoder->order;
-    if (at->depth == 0 || order->count >= order->capacity || order->count >= decoder->suspension_capacity)
-        return false;
-    const uint32_t callee = decoder->stack[at->depth - 1];
-    if (decoder->callees[callee].kind != CALLEE_ACTIVATION)
-        return false;
-    at->depth--;
-    decoder->suspensions[order->count] = (struct suspension){decoder->activations[at->depth], callee};
-    return cptrace_suspension_add(order);
-}
-
-static inline bool resume_common(struct decoder *decoder, struct position *at)
-{
-    struct suspension_order *const order = &decoder->order;
-    if (cursor_left(&decoder->resume) == 0 || *decoder->resume.at >= 0x80 || *decoder->resume.at > order->count)
-        return false;
-    const size_t back = *decoder->resume.at, number = back ? order->count - back : cptrace_suspension_newest(order);
-    if (number == order->count || order->is_resumed[number])
-        return false;
-    decoder->resume.at++;
-    suspension_resume(order, (uint32_t)number);
-    decoder->activations[at->depth] = decoder->suspensions[number].activation;
-    decoder->stack[at->depth++] = decoder->suspensions[number].callee;
-    return true;
-}
-
-static inline bool move_common(struct decoder *decoder, struct position *at, uint64_t op)
-{
-    if (op == CPTRACE_OP_SUSPEND)
-        return suspend_common(decoder, at);
-    if (op == CPTRACE_OP_RESUME)
-        return resume_common(decoder, at);
-    return op >= CPTRACE_OP_CALL && start_common(decoder, at, (uint32_t)op - CPTRACE_OP_CALL);
-}
-
-/* After move_common. False: no valid delta. */
-static inline bool emit_common(struct decoder *decoder, struct position *at, uint64_t op)
-{
-    const bool is_pop = op == CPTRACE_OP_SUSPEND, is_start = op >= CPTRACE_OP_CALL;
-    const struct callee *const callee = &decoder->callees[decoder->stack[at->depth - !is_pop]];
-    if (!next_tick(decoder, column_of(callee, is_pop, at->after_pop), &at->tick))
-        return false;
-    at->after_pop = is_pop ? COLUMN_BITS : 0;
-    const uint32_t activation = is_pop ? 0 : decoder->activations[at->depth - 1];
-    if (is_start)
-        decoder->out->starts[decoder->out->start_count++] = (struct cptrace_activation_start){activation, callee->function, at->tick};
-    *at->out++ = (struct cptrace_event){.tick = at->tick, .value = activation, .op = (uint8_t)(is_start ? CPTRACE_OP_START : op)};
-    return true;
-}
-
-/* One or two bytes without a branch on which; the rest, and what is near the column's end, goes to cursor_varint. */
-static inline bool next_varint(struct cursor *cursor, uint64_t *value)
-{
-    if (UNLIKELY(cursor->end - cursor->at < 2))
-        return cursor_varint(cursor, value);
-    const uint32_t low = cursor->at[0], high = cursor->at[1];
-    const uint32_t two = low >> 7;
-    /* A second byte of 0 is the longer form of a one-byte value, of 0x80 and more is not the last. */
-    if (UNLIKELY(two & (uint32_t)(high - 1 >= 0x7F)))
-        return cursor_varint(cursor, value);
-    *value = (low & 0x7F) | (high << 7 & (0u - two));
-    cursor->at += 1 + two;
-    return true;
-}
-
-/* A call and its return. False: no valid deltas. */
-static inline bool decode_leaf(struct decoder *decoder, struct position *at, const struct callee *callee)
+static inline enum outcome decode_leaf(struct decoder *decoder, struct position *at, const struct callee *callee)
 {
     if (UNLIKELY(!next_tick(decoder, column_of(callee, false, at->after_pop), &at->tick)))
-        return false;
-    at->out[0] = (struct cptrace_event){.tick = at->tick, .value = callee->function, .op = CPTRACE_OP_CALL};
+        return NO_DELTA;
+    put_event(at, CPTRACE_OP_CALL, callee->function);
     if (UNLIKELY(!next_tick(decoder, column_of(callee, true, 0), &at->tick)))
-        return false;
-    at->out[1] = (struct cptrace_event){.tick = at->tick, .op = CPTRACE_OP_RETURN};
-    at->out += 2;
+        return NO_DELTA;
     at->after_pop = COLUMN_BITS;
-    return true;
+    put_event(at, CPTRACE_OP_RETURN, 0);
+    return DONE;
 }
 
-/* A plain call, a return or an unwind. False: no valid delta. */
-static inline bool decode_plain(struct decoder *decoder, struct position *at, uint64_t op)
+/* Or an unwind. */
+static inline enum outcome decode_return(struct decoder *decoder, struct position *at, uint32_t op)
 {
-    const bool is_call = op >= CPTRACE_OP_CALL;
-    uint32_t *const top = &decoder->stack[at->depth - !is_call]; /* what is pushed or popped */
-    *top = is_call ? (uint32_t)op - CPTRACE_OP_CALL : *top;
-    const struct callee *const callee = &decoder->callees[*top];
-    if (UNLIKELY(!next_tick(decoder, column_of(callee, !is_call, at->after_pop), &at->tick)))
-        return false;
-    at->depth += is_call ? 1 : (size_t)-1;
-    at->after_pop = is_call ? 0 : COLUMN_BITS;
-    *at->out++ = (struct cptrace_event){
-        .tick = at->tick,
-        .value = is_call ? callee->function : 0,
-        .op = (uint8_t)(is_call ? (uint64_t)CPTRACE_OP_CALL : op),
-    };
-    return true;
+    if (UNLIKELY(at->depth == 0))
+        return RARE;
+    const struct callee *const callee = &decoder->callees[decoder->stack[--at->depth]];
+    if (UNLIKELY(!next_tick(decoder, column_of(callee, true, at->after_pop), &at->tick)))
+        return NO_DELTA;
+    at->after_pop = COLUMN_BITS;
+    put_event(at, op, 0);
+    return DONE;
+}
+
+static inline enum outcome decode_start(struct decoder *decoder, struct position *at, uint32_t number)
+{
+    struct cptrace_events *const out = decoder->out;
+    const uint32_t activation = (uint32_t)decoder->next_activation;
+    if (UNLIKELY(cursor_left(&decoder->start) == 0 || *decoder->start.at != 0 || decoder->next_activation >= CPTRACE_NO_NUMBER ||
+                 out->start_count >= out->start_capacity))
+        return RARE;
+    const struct callee *const callee = &decoder->callees[number];
+    if (UNLIKELY(!next_tick(decoder, column_of(callee, false, at->after_pop), &at->tick)))
+        return NO_DELTA;
+    decoder->start.at++;
+    decoder->next_activation++;
+    decoder->activations[at->depth] = activation;
+    decoder->stack[at->depth++] = number;
+    at->after_pop = 0;
+    out->starts[out->start_count++] = (struct cptrace_activation_start){activation, callee->function, at->tick};
+    put_event(at, CPTRACE_OP_START, activation);
+    return DONE;
+}
+
+static inline enum outcome decode_suspend(struct decoder *decoder, struct position *at)
+{
+    struct suspension_order *const order = &decoder->order;
+    if (UNLIKELY(at->depth == 0 || order->count >= order->capacity || order->count >= decoder->suspension_capacity))
+        return RARE;
+    const uint32_t number = decoder->stack[at->depth - 1];
+    const struct callee *const callee = &decoder->callees[number];
+    if (UNLIKELY(callee->kind != CALLEE_ACTIVATION))
+        return RARE;
+    if (UNLIKELY(!next_tick(decoder, column_of(callee, true, at->after_pop), &at->tick)))
+        return NO_DELTA;
+    at->depth--;
+    decoder->suspensions[order->count] = (struct suspension){decoder->activations[at->depth], number};
+    suspension_order_append(order);
+    at->after_pop = COLUMN_BITS;
+    put_event(at, CPTRACE_OP_SUSPEND, 0);
+    return DONE;
+}
+
+static inline enum outcome decode_resume(struct decoder *decoder, struct position *at)
+{
+    struct suspension_order *const order = &decoder->order;
+    if (UNLIKELY(cursor_left(&decoder->resume) == 0 || *decoder->resume.at >= 0x80 || *decoder->resume.at > order->count))
+        return RARE;
+    const size_t back = *decoder->resume.at, which = back ? order->count - back : cptrace_suspension_newest(order);
+    if (UNLIKELY(which == order->count || order->is_resumed[which]))
+        return RARE;
+    const struct suspension *const suspended = &decoder->suspensions[which];
+    const struct callee *const callee = &decoder->callees[suspended->callee];
+    if (UNLIKELY(!next_tick(decoder, column_of(callee, false, at->after_pop), &at->tick)))
+        return NO_DELTA;
+    decoder->resume.at++;
+    suspension_resume(order, (uint32_t)which);
+    decoder->activations[at->depth] = suspended->activation;
+    decoder->stack[at->depth++] = suspended->callee;
+    at->after_pop = 0;
+    put_event(at, CPTRACE_OP_RESUME, suspended->activation);
+    return DONE;
+}
+
+static inline enum outcome decode_one(struct decoder *decoder, struct position *at, uint32_t op)
+{
+    if (op >= CPTRACE_OP_CALL) {
+        const struct callee *const callee = &decoder->callees[op - CPTRACE_OP_CALL];
+        if (callee->kind == CALLEE_LEAF)
+            return LIKELY(--at->left > 0) ? decode_leaf(decoder, at, callee) : NO_DELTA;
+        if (LIKELY(callee->kind == CALLEE_PLAIN))
+            return decode_call(decoder, at, op - CPTRACE_OP_CALL);
+        return decode_start(decoder, at, op - CPTRACE_OP_CALL);
+    }
+    if (LIKELY(op <= CPTRACE_OP_UNWIND))
+        return decode_return(decoder, at, op);
+    if (op == CPTRACE_OP_SUSPEND)
+        return decode_suspend(decoder, at);
+    return op == CPTRACE_OP_RESUME ? decode_resume(decoder, at) : RARE;
+}
+
+/* An op of one or two bytes is read without a branch on which, but for the last byte of the column; the others go to cursor_varint. */
+#define SHORT_OP_LIMIT (1u << 14)
+
+static inline bool next_op(const uint8_t *end, struct position *at, uint64_t *op)
+{
+    if (LIKELY(end - at->op >= 2)) {
+        const uint32_t both = load_u16(at->op), two = both >> 7 & 1;
+        const uint32_t value = (both & 0x7F) | (both >> 1 & 0x7F80 & (0u - two));
+        /* Two bytes that are the longer form of one are below its limit, and what has a third byte is above theirs. */
+        if (LIKELY(value - (two << 7) < SHORT_OP_LIMIT - (1u << 7))) {
+            at->op += 1 + two;
+            *op = value;
+            return true;
+        }
+    }
+    struct cursor cursor = {at->op, end};
+    const bool is_valid = cursor_varint(&cursor, op);
+    at->op = cursor.at;
+    return is_valid;
 }
 
 static enum cptrace_status decode_events(struct decoder *decoder, uint32_t event_count)
 {
     struct position at = decoder->at; /* a copy whose address stays here lets the compiler keep it in registers */
     const uint64_t op_limit = CPTRACE_OP_CALL + (uint64_t)decoder->callee_count;
+    const uint8_t *const op_end = decoder->op_end;
     const char *problem = NULL;
     for (at.left = event_count; at.left > 0; at.left--) {
         uint64_t op;
-        if (UNLIKELY(!next_varint(&at.op, &op) || op >= op_limit)) {
+        if (UNLIKELY(!next_op(op_end, &at, &op) || op >= op_limit)) {
             problem = "no valid op";
             break;
         }
-        const uint32_t kind = op >= CPTRACE_OP_CALL ? decoder->callees[op - CPTRACE_OP_CALL].kind : CALLEE_PLAIN;
-        if (kind == CALLEE_LEAF) {
-            if (LIKELY(--at.left > 0 && decode_leaf(decoder, &at, &decoder->callees[op - CPTRACE_OP_CALL])))
-                continue;
+        const enum outcome outcome = decode_one(decoder, &at, (uint32_t)op);
+        if (LIKELY(outcome == DONE))
+            continue;
+        if (outcome == NO_DELTA) {
             problem = at.left ? "no valid delta" : "a return after the last event";
-            break;
-        }
-        if (LIKELY(kind == CALLEE_PLAIN && (op >= CPTRACE_OP_CALL || (op <= CPTRACE_OP_UNWIND && at.depth > 0)))) {
-            if (LIKELY(decode_plain(decoder, &at, op)))
-                continue;
-            problem = "no valid delta";
-            break;
-        }
-        if (move_common(decoder, &at, op)) {
-            if (LIKELY(emit_common(decoder, &at, op)))
-                continue;
-            problem = "no valid delta";
             break;
         }
         decoder->at = at;
@@ -499,8 +520,8 @@ static enum cptrace_status check_end(const struct decoder *decoder)
     for (uint32_t i = 0; i < decoder->delta_columns; i++)
         if (decoder->delta[i] != decoder->delta_end[i])
             return corrupt(decoder, "delta", "its events take more or less of a column than it has");
-    if (cursor_left(&decoder->at.op) || cursor_left(&decoder->start) || cursor_left(&decoder->resume) || cursor_left(&decoder->reopen) ||
-        cursor_left(&decoder->annotation) || cursor_left(&decoder->wide))
+    if (decoder->at.op != decoder->op_end || cursor_left(&decoder->start) || cursor_left(&decoder->resume) ||
+        cursor_left(&decoder->reopen) || cursor_left(&decoder->annotation) || cursor_left(&decoder->wide))
         return corrupt(decoder, "columns", "bytes behind the last event");
     if (decoder->at.tick != decoder->last_tick)
         return corrupt(decoder, "delta", "the sum differs from the last tick");
@@ -569,7 +590,7 @@ static bool reserve(struct decoder *decoder, const struct events_header *header)
 
 static bool begins_with_leaf(const struct decoder *decoder)
 {
-    struct cursor op = decoder->at.op;
+    struct cursor op = {decoder->at.op, decoder->op_end};
     uint64_t first;
     return cursor_varint(&op, &first) && first >= CPTRACE_OP_CALL && first - CPTRACE_OP_CALL < decoder->callee_count &&
            decoder->callees[first - CPTRACE_OP_CALL].kind == CALLEE_LEAF;
@@ -622,7 +643,8 @@ enum cptrace_status cptrace_events_decode(const struct cptrace_block *block, str
         .reopen = header.reopen,
         .annotation = header.annotation,
         .wide = header.wide,
-        .at = {.op = header.op, .tick = header.first_tick},
+        .op_end = header.op.end,
+        .at = {.op = header.op.at, .tick = header.first_tick},
         .last_tick = header.last_tick,
         .reopened_start = header.first_tick,
     };

@@ -17,13 +17,19 @@ static inline void suspension_order_reset(struct suspension_order *order) { orde
 /* Room for one more; false: no memory. */
 bool cptrace_suspension_reserve(struct suspension_order *order);
 
-/* The suspension's number is count before. False: no memory. */
+/* The suspension's number is count before; there is room. */
+static inline void suspension_order_append(struct suspension_order *order)
+{
+    order->waiting[order->waiting_count++] = (uint32_t)order->count;
+    order->is_resumed[order->count++] = 0;
+}
+
+/* False: no memory. */
 static inline bool cptrace_suspension_add(struct suspension_order *order)
 {
     if (order->count == order->capacity && !cptrace_suspension_reserve(order))
         return false;
-    order->waiting[order->waiting_count++] = (uint32_t)order->count;
-    order->is_resumed[order->count++] = 0;
+    suspension_order_append(order);
     return true;
 }
 
