@@ -16,6 +16,8 @@
 #define EVENT_MAX_BYTES (4 + 1 + VARINT_MAX_BYTES + 7)
 #define OPERAND_MAX_BYTES (VARINT_MAX_BYTES + 4)
 #define OPEN_MAX_BYTES 20 /* function, age, activation */
+#define OPEN_NUMBER_MORE_BYTES 3 /* than the function has: the block's number of a callee takes at most 4 */
+#define CALLEE_MAX_BYTES 7
 
 /* Text makes a block full before its events do, so that memory stays bounded. */
 #define BLOCK_ANNOTATION_BYTES (1u << 20)
@@ -84,10 +86,19 @@ static uint32_t block_limit(const struct cptrace_lane_writer *lane)
     return limit;
 }
 
+/* At most, of the columns open and callee. Were this far more than they take, no room would be left for events: a deep stack would then be
+ * written again for every few of them. */
+static size_t open_bytes(const struct cptrace_lane_writer *lane)
+{
+    const size_t callees = 2 * (size_t)cptrace_definitions_count(&lane->writer->definitions, TABLE_FUNCTIONS); /* plain, activations */
+    return lane->open.length + (size_t)lane->open_count * OPEN_NUMBER_MORE_BYTES +
+           (callees < lane->open_count ? callees : lane->open_count) * CALLEE_MAX_BYTES;
+}
+
 /* At most, of the block's content. */
 static size_t content_bytes(const struct cptrace_lane_writer *lane, uint32_t more_events)
 {
-    return EVENTS_HEADER_BYTES + EVENTS_LENGTHS_MAX_BYTES + (size_t)lane->open_count * OPEN_MAX_BYTES * 2 + lane->annotation.length +
+    return EVENTS_HEADER_BYTES + EVENTS_LENGTHS_MAX_BYTES + open_bytes(lane) + lane->annotation.length +
            ((size_t)lane->granted + more_events) * EVENT_MAX_BYTES +
            (lane->operand_count + (size_t)more_events * OPERANDS_MAX) * OPERAND_MAX_BYTES;
 }

@@ -178,22 +178,30 @@ uint32_t cptrace_writer_define_task(struct cptrace_writer *writer, struct cptrac
     return defined(writer, cptrace_definitions_task(&writer->definitions, name, root_activation, creating_activation));
 }
 
-struct cptrace_lane_writer *cptrace_writer_define_lane(struct cptrace_writer *writer, uint64_t os_thread_id, struct cptrace_string name)
+uint32_t cptrace_writer_define_idle_lane(struct cptrace_writer *writer, uint64_t os_thread_id, struct cptrace_string name)
 {
     if (!cptrace_writer_live(writer))
+        return CPTRACE_NO_NUMBER;
+    return defined(writer, cptrace_definitions_lane(&writer->definitions, os_thread_id, name));
+}
+
+struct cptrace_lane_writer *cptrace_writer_begin_lane(struct cptrace_writer *writer, uint32_t number)
+{
+    if (!cptrace_writer_live(writer) || number == CPTRACE_NO_NUMBER)
         return NULL;
-    if (!cptrace_array_reserve(&writer->lanes, &writer->lane_capacity, writer->lane_count + 1, sizeof *writer->lanes)) {
-        cptrace_writer_no_memory(writer);
-        return NULL;
-    }
-    const uint32_t number = cptrace_definitions_lane(&writer->definitions, os_thread_id, name);
-    struct cptrace_lane_writer *const lane = number == CPTRACE_NO_NUMBER ? NULL : cptrace_lane_create(writer, number);
+    const bool has_room = cptrace_array_reserve(&writer->lanes, &writer->lane_capacity, writer->lane_count + 1, sizeof *writer->lanes);
+    struct cptrace_lane_writer *const lane = has_room ? cptrace_lane_create(writer, number) : NULL;
     if (!lane) {
         cptrace_writer_no_memory(writer);
         return NULL;
     }
     writer->lanes[writer->lane_count++] = lane;
     return lane;
+}
+
+struct cptrace_lane_writer *cptrace_writer_define_lane(struct cptrace_writer *writer, uint64_t os_thread_id, struct cptrace_string name)
+{
+    return cptrace_writer_begin_lane(writer, cptrace_writer_define_idle_lane(writer, os_thread_id, name));
 }
 
 uint32_t cptrace_writer_adopt(struct cptrace_writer *writer, uint32_t function)

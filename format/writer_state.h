@@ -48,7 +48,7 @@ struct cptrace_writer {
     struct suspended_calls suspended;
     struct events_encoder encoder;
     struct function_set mentioned; /* by the block that is written */
-    struct cptrace_lane_writer **lanes;
+    struct cptrace_lane_writer **lanes; /* that have begun */
     size_t lane_count, lane_capacity;
     struct cptrace_calibration start, calibration;
     uint64_t events_written;
