@@ -222,10 +222,34 @@ void cptrace_writer_calibrate(struct cptrace_writer *writer, struct cptrace_cali
         writer->calibration = point;
 }
 
+void cptrace_writer_await(struct cptrace_writer *writer, struct cptrace_lane_writer *lane)
+{
+    if (lane->is_listed)
+        return;
+    lane->is_listed = true;
+    lane->next_waiting = NULL;
+    if (writer->last_waiting)
+        writer->last_waiting->next_waiting = lane;
+    else
+        writer->first_waiting = lane;
+    writer->last_waiting = lane;
+}
+
+static struct cptrace_lane_writer *take_waiting(struct cptrace_writer *writer)
+{
+    struct cptrace_lane_writer *const lane = writer->first_waiting;
+    writer->first_waiting = lane->next_waiting;
+    if (!writer->first_waiting)
+        writer->last_waiting = NULL;
+    lane->is_listed = false;
+    return lane;
+}
+
+/* Lanes without events are not even looked at: there may be many, and many flushes. */
 static bool write_all(struct cptrace_writer *writer)
 {
-    for (size_t i = 0; i < writer->lane_count; i++)
-        if (!cptrace_lane_write_block(writer->lanes[i]))
+    while (writer->first_waiting)
+        if (!cptrace_lane_write_block(take_waiting(writer)))
             return false;
     return cptrace_writer_write_definitions(writer);
 }

@@ -37,8 +37,9 @@ struct trace_facts {
     size_t info_count;
     const struct cptrace_info_pair *end_info;
     size_t end_info_count;
-    const struct cptrace_info_pair *labels; /* of the run, keys without prefix: those that it began with, then those that it was given later, */
-    size_t label_count;                     /* which count where both have the key */
+    const struct cptrace_info_pair
+        *labels;        /* of the run, keys without prefix: those that it began with, then those that it was given later, */
+    size_t label_count; /* which count where both have the key */
     const struct cptrace_damage *damage;
     size_t damage_count;
     const struct cptrace_block_entry *blocks; /* every valid block, in file order */

@@ -16,7 +16,7 @@ struct rewrite {
     uint64_t next_point_tick; /* UINT64_MAX: there is none */
     struct function_pool functions;
     size_t deep_call_count; /* room of all deep stacks, of all inputs: what is open at the end of one is so in the output */
-    char **texts; /* made here, for names that the input does not have */
+    char **texts;           /* made here, for names that the input does not have */
     size_t text_count, text_capacity;
     bool no_memory; /* for one of them */
 };
@@ -24,7 +24,7 @@ struct rewrite {
 /* A lane of the input. The writer knows what is open by the output's numbers; these are the input's. */
 struct passage_lane {
     struct cptrace_lane_writer *writer; /* NULL: it has had no events */
-    uint32_t *stack; /* activations of the open calls, CPTRACE_NO_NUMBER for plain ones */
+    uint32_t *stack;                    /* activations of the open calls, CPTRACE_NO_NUMBER for plain ones */
     size_t depth, capacity;
     size_t next_start; /* of the current block's activation starts */
 };
@@ -34,7 +34,7 @@ struct passage {
     const struct rewrite_input *input;
     struct passage_lane *lanes;
     size_t lane_count;
-    uint32_t first_lane; /* number in the output of lane 0; the others follow */
+    uint32_t first_lane;           /* number in the output of lane 0; the others follow */
     uint32_t *functions;           /* number in the output, or CPTRACE_NO_NUMBER: not met yet */
     struct activations alive;      /* place.index: number in the output */
     struct activations task_parts; /* likewise, of those that a task names, for as long as the passage lasts */

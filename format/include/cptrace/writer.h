@@ -59,8 +59,8 @@ uint32_t cptrace_writer_define_function(struct cptrace_writer *writer, const str
 uint32_t cptrace_writer_define_task(struct cptrace_writer *writer, struct cptrace_string name, uint32_t root_activation,
                                     uint32_t creating_activation);
 struct cptrace_lane_writer *cptrace_writer_define_lane(struct cptrace_writer *writer, uint64_t os_thread_id, struct cptrace_string name);
-/* For lanes of which many may have no events: they cost no more than their definition until begin_lane, once for each, makes the lane of that
- * number. A writer with such lanes has no checkpoints. */
+/* For lanes of which many may have no events: they cost no more than their definition until begin_lane, once for each, makes the lane of
+ * that number. A writer with such lanes has no checkpoints. */
 uint32_t cptrace_writer_define_idle_lane(struct cptrace_writer *writer, uint64_t os_thread_id, struct cptrace_string name);
 struct cptrace_lane_writer *cptrace_writer_begin_lane(struct cptrace_writer *writer, uint32_t number);
 
