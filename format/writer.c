@@ -11,6 +11,7 @@
 #include "writer_state.h"
 
 #define DEFAULT_BLOCK_EVENTS 65536u
+#define HEAVY_OPEN_CALLS 1024u
 #define PENDING_DEFINITIONS_MAX_BYTES (256u << 10)
 
 bool cptrace_writer_live(const struct cptrace_writer *writer) { return writer->blocks.error.status == CPTRACE_OK && !writer->finished; }
@@ -258,6 +259,41 @@ enum cptrace_status cptrace_writer_flush(struct cptrace_writer *writer, struct c
 {
     if (cptrace_writer_live(writer))
         write_all(writer);
+    copy_error(writer, error);
+    return writer->blocks.error.status;
+}
+
+/* Its block would hold mostly open calls. */
+static bool is_heavy(const struct cptrace_lane_writer *lane)
+{
+    return lane->open_count > HEAVY_OPEN_CALLS && lane->open_count > cptrace_lane_waiting(lane);
+}
+
+static bool write_light(struct cptrace_writer *writer, bool *written)
+{
+    struct cptrace_lane_writer *const last = writer->last_waiting;
+    for (bool is_last = !last; !is_last;) { /* heavy ones go to the end of the list */
+        struct cptrace_lane_writer *const lane = take_waiting(writer);
+        is_last = lane == last;
+        if (cptrace_lane_waiting(lane) == 0)
+            continue;
+        if (is_heavy(lane)) {
+            cptrace_writer_await(writer, lane);
+            continue;
+        }
+        if (!cptrace_lane_write_block(lane))
+            return false;
+        *written = true;
+    }
+    return true;
+}
+
+enum cptrace_status cptrace_writer_flush_light(struct cptrace_writer *writer, bool *only_heavy, struct cptrace_error *error)
+{
+    bool written = false;
+    if (cptrace_writer_live(writer))
+        write_light(writer, &written);
+    *only_heavy = !written && writer->first_waiting;
     copy_error(writer, error);
     return writer->blocks.error.status;
 }

@@ -7,6 +7,7 @@
 #include "cli/progress_bar.h"
 #include "cli/trace_argument.h"
 #include "commands.h"
+#include "platform/platform.h"
 #include "process_family.h"
 #include "rewrite/process_pairs.h"
 #include "rewrite/rewrite.h"
@@ -257,6 +258,7 @@ static enum exit_code merge(struct merging *merging, char *const *paths, size_t 
     }
     if (!trace_output_may_write(&merging->output, paths, path_count))
         return EXIT_CODE_USAGE;
+    platform_allow_open_files(path_count);
     merging->processes = calloc(path_count, sizeof *merging->processes);
     enum exit_code code = merging->processes ? EXIT_CODE_OK : EXIT_CODE_FAILED;
     if (!merging->processes)

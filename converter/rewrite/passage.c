@@ -319,6 +319,7 @@ static enum cptrace_status begin_block(struct passage *passage, const struct lan
         lane->writer = cptrace_writer_begin_lane(passage->rewrite->writer, passage->first_lane + run->lane);
     if (!lane->writer)
         return failed(passage);
+    passage->rewrite->read_open_count += run->block->open_count;
     lane->next_start = 0;
     bool same = run->block->open_count == lane->depth;
     for (size_t i = 0; same && i < lane->depth; ++i)

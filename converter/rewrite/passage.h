@@ -16,7 +16,8 @@ struct rewrite {
     uint64_t next_point_tick; /* UINT64_MAX: there is none */
     struct function_pool functions;
     size_t deep_call_count; /* room of all deep stacks, of all inputs: what is open at the end of one is so in the output */
-    char **texts;           /* made here, for names that the input does not have */
+    uint64_t heavy_call_count, read_open_count; /* open calls, written for the sake of a point only; at the begin of blocks of the input */
+    char **texts;                               /* made here, for names that the input does not have */
     size_t text_count, text_capacity;
     bool no_memory; /* for one of them */
 };

@@ -99,6 +99,9 @@ void cptrace_writer_calibrate(struct cptrace_writer *writer, struct cptrace_cali
 
 /* Writes all buffered events, of all lanes, as blocks. */
 enum cptrace_status cptrace_writer_flush(struct cptrace_writer *writer, struct cptrace_error *error);
+/* The same but for lanes that began their block in a deep stack, which outweighs the events since. *only_heavy: events wait, all of them on
+ * such lanes. For who only wants the calibration point in the file. */
+enum cptrace_status cptrace_writer_flush_light(struct cptrace_writer *writer, bool *only_heavy, struct cptrace_error *error);
 
 /* Flushes, writes the end block and the index. end.ticks is the end tick. The writer can only be freed after it. */
 enum cptrace_status cptrace_writer_finish(struct cptrace_writer *writer, struct cptrace_calibration end, const struct cptrace_pair *pairs,
