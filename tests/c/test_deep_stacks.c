@@ -41,7 +41,7 @@ static struct deep_sums finish_and_sum(struct cptrace_writer *writer, struct mem
 /* Nearly as many as tools read, then events at that depth. */
 Test(deep_stacks, many_events_for_each_open_call)
 {
-    enum { DEPTH = (2 << 20) - 2, PAIRS = 20000 };
+    enum { DEPTH = (2 << 20) - 2, PAIRS = 2000 };
     struct memory_file file;
     struct cptrace_writer *const writer = memory_writer(&file, 1 << 17);
     define_functions(writer, 300);
