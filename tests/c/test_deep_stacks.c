@@ -1,4 +1,5 @@
-/* What a block says of the calls that are open must not outweigh its events, however many are open: counted in open calls, over all blocks. */
+/* What a block says of the calls that are open must not outweigh its events, however many are open: counted in open calls, over all blocks.
+ */
 #include <criterion/criterion.h>
 
 #include "memory_file.h"
