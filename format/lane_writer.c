@@ -8,14 +8,17 @@
 #include "pending_event.h"
 #include "writer_state.h"
 
-/* Room is granted for this many events at once. */
+/* Room is granted for this many events at once; for few at first, since many lanes may have few. */
 #define GRANT_EVENTS 1024u
+#define GRANT_EVENTS_FIRST 32u
 #define OPERANDS_MAX 3 /* reopen after a long pause: delta, activation, start */
 
 /* On disk, at most: op, delta and a callee of its own, with what reopen has besides. */
 #define EVENT_MAX_BYTES (4 + 1 + VARINT_MAX_BYTES + 7)
 #define OPERAND_MAX_BYTES (VARINT_MAX_BYTES + 4)
-#define OPEN_MAX_BYTES 20 /* function, age, activation */
+#define OPEN_MAX_BYTES 20        /* function, age, activation */
+#define OPEN_NUMBER_MORE_BYTES 3 /* than the function has: the block's number of a callee takes at most 4 */
+#define CALLEE_MAX_BYTES 7
 
 /* Text makes a block full before its events do, so that memory stays bounded. */
 #define BLOCK_ANNOTATION_BYTES (1u << 20)
@@ -86,11 +89,20 @@ static uint32_t block_limit(const struct cptrace_lane_writer *lane)
     return limit;
 }
 
+/* At most, of the columns open and callee. Were this far more than they take, no room would be left for events: a deep stack would then be
+ * written again for every few of them. */
+static size_t open_bytes(const struct cptrace_lane_writer *lane)
+{
+    const size_t callees = 2 * (size_t)cptrace_definitions_count(&lane->writer->definitions, TABLE_FUNCTIONS); /* plain, activations */
+    return lane->open.length + (size_t)lane->open_count * OPEN_NUMBER_MORE_BYTES +
+           (callees < lane->open_count ? callees : lane->open_count) * CALLEE_MAX_BYTES;
+}
+
 /* At most, of the block's content. */
 static size_t content_bytes(const struct cptrace_lane_writer *lane, uint32_t more_events)
 {
-    return EVENTS_HEADER_BYTES + EVENTS_LENGTHS_MAX_BYTES + EVENTS_CODE_MAX_BYTES + (size_t)lane->open_count * OPEN_MAX_BYTES * 2 +
-           lane->annotation.length + ((size_t)lane->granted + more_events) * EVENT_MAX_BYTES +
+    return EVENTS_HEADER_BYTES + EVENTS_LENGTHS_MAX_BYTES + EVENTS_CODE_MAX_BYTES + open_bytes(lane) + lane->annotation.length +
+           ((size_t)lane->granted + more_events) * EVENT_MAX_BYTES +
            (lane->operand_count + (size_t)more_events * OPERANDS_MAX) * OPERAND_MAX_BYTES;
 }
 
@@ -123,6 +135,7 @@ static bool begin_block(struct cptrace_lane_writer *lane, uint64_t tick)
     suspension_order_reset(&lane->suspensions);
     lane->previous_cpu_ns = lane->previous_switch_count = 0;
     lane->block_stamp = ++lane->writer->block_stamps;
+    cptrace_writer_await(lane->writer, lane);
     if (lane->last_tick < tick)
         lane->last_tick = tick;
     lane->first_tick = lane->last_tick;
@@ -143,6 +156,14 @@ static bool reserve_events(struct cptrace_lane_writer *lane, uint32_t events)
     return true;
 }
 
+static uint32_t next_grant(const struct cptrace_lane_writer *lane)
+{
+    const uint32_t left = lane->limit - lane->granted;
+    const uint32_t wanted = lane->granted < GRANT_EVENTS_FIRST ? GRANT_EVENTS_FIRST : lane->granted; /* as much again */
+    const uint32_t grant = wanted < GRANT_EVENTS ? wanted : GRANT_EVENTS;
+    return left < grant ? left : grant;
+}
+
 /* Called when the room is used up: makes more, in a new block if this one is full. False: the event is not taken. */
 static bool make_room(struct cptrace_lane_writer *lane, uint64_t tick)
 {
@@ -154,8 +175,7 @@ static bool make_room(struct cptrace_lane_writer *lane, uint64_t tick)
     if (!lane->granted && !begin_block(lane, tick))
         return false;
 
-    const uint32_t left = lane->limit - lane->granted;
-    const uint32_t grant = left < GRANT_EVENTS ? left : GRANT_EVENTS;
+    const uint32_t grant = next_grant(lane);
     if (!reserve_events(lane, grant))
         return false;
     lane->granted += grant;

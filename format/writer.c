@@ -12,6 +12,7 @@
 #include "writer_state.h"
 
 #define DEFAULT_BLOCK_EVENTS 65536u
+#define HEAVY_OPEN_CALLS 1024u
 #define PENDING_DEFINITIONS_MAX_BYTES (256u << 10)
 
 bool cptrace_writer_live(const struct cptrace_writer *writer) { return writer->blocks.error.status == CPTRACE_OK && !writer->finished; }
@@ -183,22 +184,30 @@ uint32_t cptrace_writer_define_task(struct cptrace_writer *writer, struct cptrac
     return defined(writer, cptrace_definitions_task(&writer->definitions, name, root_activation, creating_activation));
 }
 
-struct cptrace_lane_writer *cptrace_writer_define_lane(struct cptrace_writer *writer, uint64_t os_thread_id, struct cptrace_string name)
+uint32_t cptrace_writer_define_idle_lane(struct cptrace_writer *writer, uint64_t os_thread_id, struct cptrace_string name)
 {
     if (!cptrace_writer_live(writer))
+        return CPTRACE_NO_NUMBER;
+    return defined(writer, cptrace_definitions_lane(&writer->definitions, os_thread_id, name));
+}
+
+struct cptrace_lane_writer *cptrace_writer_begin_lane(struct cptrace_writer *writer, uint32_t number)
+{
+    if (!cptrace_writer_live(writer) || number == CPTRACE_NO_NUMBER)
         return NULL;
-    if (!cptrace_array_reserve(&writer->lanes, &writer->lane_capacity, writer->lane_count + 1, sizeof *writer->lanes)) {
-        cptrace_writer_no_memory(writer);
-        return NULL;
-    }
-    const uint32_t number = cptrace_definitions_lane(&writer->definitions, os_thread_id, name);
-    struct cptrace_lane_writer *const lane = number == CPTRACE_NO_NUMBER ? NULL : cptrace_lane_create(writer, number);
+    const bool has_room = cptrace_array_reserve(&writer->lanes, &writer->lane_capacity, writer->lane_count + 1, sizeof *writer->lanes);
+    struct cptrace_lane_writer *const lane = has_room ? cptrace_lane_create(writer, number) : NULL;
     if (!lane) {
         cptrace_writer_no_memory(writer);
         return NULL;
     }
     writer->lanes[writer->lane_count++] = lane;
     return lane;
+}
+
+struct cptrace_lane_writer *cptrace_writer_define_lane(struct cptrace_writer *writer, uint64_t os_thread_id, struct cptrace_string name)
+{
+    return cptrace_writer_begin_lane(writer, cptrace_writer_define_idle_lane(writer, os_thread_id, name));
 }
 
 uint32_t cptrace_writer_adopt(struct cptrace_writer *writer, uint32_t function)
@@ -219,10 +228,34 @@ void cptrace_writer_calibrate(struct cptrace_writer *writer, struct cptrace_cali
         writer->calibration = point;
 }
 
+void cptrace_writer_await(struct cptrace_writer *writer, struct cptrace_lane_writer *lane)
+{
+    if (lane->is_listed)
+        return;
+    lane->is_listed = true;
+    lane->next_waiting = NULL;
+    if (writer->last_waiting)
+        writer->last_waiting->next_waiting = lane;
+    else
+        writer->first_waiting = lane;
+    writer->last_waiting = lane;
+}
+
+static struct cptrace_lane_writer *take_waiting(struct cptrace_writer *writer)
+{
+    struct cptrace_lane_writer *const lane = writer->first_waiting;
+    writer->first_waiting = lane->next_waiting;
+    if (!writer->first_waiting)
+        writer->last_waiting = NULL;
+    lane->is_listed = false;
+    return lane;
+}
+
+/* Lanes without events are not even looked at: there may be many, and many flushes. */
 static bool write_all(struct cptrace_writer *writer)
 {
-    for (size_t i = 0; i < writer->lane_count; i++)
-        if (!cptrace_lane_write_block(writer->lanes[i]))
+    while (writer->first_waiting)
+        if (!cptrace_lane_write_block(take_waiting(writer)))
             return false;
     return cptrace_writer_write_definitions(writer);
 }
@@ -231,6 +264,41 @@ enum cptrace_status cptrace_writer_flush(struct cptrace_writer *writer, struct c
 {
     if (cptrace_writer_live(writer))
         write_all(writer);
+    copy_error(writer, error);
+    return writer->blocks.error.status;
+}
+
+/* Its block would hold mostly open calls. */
+static bool is_heavy(const struct cptrace_lane_writer *lane)
+{
+    return lane->open_count > HEAVY_OPEN_CALLS && lane->open_count > cptrace_lane_waiting(lane);
+}
+
+static bool write_light(struct cptrace_writer *writer, bool *written)
+{
+    struct cptrace_lane_writer *const last = writer->last_waiting;
+    for (bool is_last = !last; !is_last;) { /* heavy ones go to the end of the list */
+        struct cptrace_lane_writer *const lane = take_waiting(writer);
+        is_last = lane == last;
+        if (cptrace_lane_waiting(lane) == 0)
+            continue;
+        if (is_heavy(lane)) {
+            cptrace_writer_await(writer, lane);
+            continue;
+        }
+        if (!cptrace_lane_write_block(lane))
+            return false;
+        *written = true;
+    }
+    return true;
+}
+
+enum cptrace_status cptrace_writer_flush_light(struct cptrace_writer *writer, bool *only_heavy, struct cptrace_error *error)
+{
+    bool written = false;
+    if (cptrace_writer_live(writer))
+        write_light(writer, &written);
+    *only_heavy = !written && writer->first_waiting;
     copy_error(writer, error);
     return writer->blocks.error.status;
 }

@@ -39,6 +39,8 @@ struct cptrace_lane_writer {
     size_t stack_capacity;
     uint32_t open_count;
     uint32_t number;
+    bool is_listed; /* among the writer's waiting */
+    struct cptrace_lane_writer *next_waiting;
     struct cptrace_writer *writer;
 };
 
@@ -47,9 +49,10 @@ struct cptrace_writer {
     struct definitions_writer definitions;
     struct suspended_calls suspended;
     struct events_encoder encoder;
-    struct function_set mentioned; /* by the block that is written */
-    struct cptrace_lane_writer **lanes;
+    struct function_set mentioned;      /* by the block that is written */
+    struct cptrace_lane_writer **lanes; /* that have begun */
     size_t lane_count, lane_capacity;
+    struct cptrace_lane_writer *first_waiting, *last_waiting; /* lanes that began a block since the last flush */
     struct cptrace_calibration start, calibration;
     uint64_t events_written;
     uint64_t calls_before; /* by another writer, of which no lane here knows */
@@ -65,6 +68,8 @@ struct cptrace_writer *cptrace_writer_allocate(struct cptrace_sink sink, const s
 
 struct cptrace_lane_writer *cptrace_lane_create(struct cptrace_writer *writer, uint32_t number);
 void cptrace_lane_free(struct cptrace_lane_writer *lane);
+/* The lane has begun a block, which the next flush is to write. */
+void cptrace_writer_await(struct cptrace_writer *writer, struct cptrace_lane_writer *lane);
 /* Writes the events that wait, if any, as one block; false after an error. */
 bool cptrace_lane_write_block(struct cptrace_lane_writer *lane);
 uint32_t cptrace_lane_waiting(const struct cptrace_lane_writer *lane);

@@ -118,14 +118,13 @@ static void json_pairs(struct json_writer *json, const char *name, const struct 
 
 static void json_labels(struct json_writer *json, const struct trace_facts *facts)
 {
-    struct cptrace_info_pair label;
     const char *separator = "";
     json_text(json, ",\n  \"labels\": {");
-    for (size_t at = 0; trace_next_label(facts, &at, &label);) {
+    for (size_t i = 0; i < facts->label_count; ++i) {
         json_text(json, separator);
-        json_string(json, label.key);
+        json_string(json, facts->labels[i].key);
         json_text(json, ": ");
-        json_string(json, label.value);
+        json_string(json, facts->labels[i].value);
         separator = ", ";
     }
     json_text(json, "}");
@@ -247,9 +246,8 @@ static void print_pair(const char *name, struct cptrace_info_pair pair)
 
 static void print_labels(const struct trace_facts *facts)
 {
-    struct cptrace_info_pair label;
-    for (size_t at = 0; trace_next_label(facts, &at, &label);)
-        print_pair("label", label);
+    for (size_t i = 0; i < facts->label_count; ++i)
+        print_pair("label", facts->labels[i]);
 }
 
 /* What ended the run, without its labels. */

@@ -7,6 +7,8 @@
 #include "cli/progress_bar.h"
 #include "cli/trace_argument.h"
 #include "commands.h"
+#include "platform/platform.h"
+#include "process_family.h"
 #include "rewrite/process_pairs.h"
 #include "rewrite/rewrite.h"
 #include "trace_output.h"
@@ -40,12 +42,6 @@ static const struct option_table merge_options = {
              "Exit codes: as of cptrace; 4 when an input was cut.",
 };
 
-struct process {
-    const char *path;
-    struct trace *trace;
-    uint64_t start_ns; /* on the timeline */
-};
-
 struct merging {
     struct trace_output_request output;
     enum message_level level;
@@ -58,52 +54,7 @@ struct merging {
     uint64_t events_before, events_all; /* for the bar */
 };
 
-/* --- which process is which --- */
-
-enum { RUN_ID_DIGITS = 32 };
-
-/* Whether the info pair parent_run of one names the run of the other. */
-static bool is_child(const struct trace *child, const struct trace *parent)
-{
-    static const char digits[] = "0123456789abcdef";
-    const struct cptrace_string told = trace_info(child, "parent_run");
-    const uint8_t *const run_id = trace_facts(parent)->header->run_id;
-    char text[RUN_ID_DIGITS];
-    for (size_t i = 0; i < RUN_ID_DIGITS; ++i)
-        text[i] = digits[i % 2 ? run_id[i / 2] & 15 : run_id[i / 2] >> 4];
-    return told.length == RUN_ID_DIGITS && memcmp(told.bytes, text, RUN_ID_DIGITS) == 0;
-}
-
-static const struct process *find_parent(const struct merging *merging, const struct process *process)
-{
-    for (size_t i = 0; i < merging->count; ++i) {
-        if (&merging->processes[i] != process && is_child(process->trace, merging->processes[i].trace))
-            return &merging->processes[i];
-    }
-    return NULL;
-}
-
-static bool has_child(const struct merging *merging, const struct process *process)
-{
-    for (size_t i = 0; i < merging->count; ++i) {
-        if (find_parent(merging, &merging->processes[i]) == process)
-            return true;
-    }
-    return false;
-}
-
-/* The one that others name, and that names none of them. */
-static void put_parent_first(struct merging *merging)
-{
-    for (size_t i = 0; i < merging->count; ++i) {
-        const struct process process = merging->processes[i];
-        if (find_parent(merging, &merging->processes[i]) || !has_child(merging, &merging->processes[i]))
-            continue;
-        memmove(&merging->processes[1], &merging->processes[0], i * sizeof process);
-        merging->processes[0] = process;
-        return;
-    }
-}
+/* --- where each begins --- */
 
 static int compare_starts(const void *left, const void *right)
 {
@@ -114,7 +65,7 @@ static int compare_starts(const void *left, const void *right)
 static void warn_of_strangers(const struct merging *merging)
 {
     for (size_t i = 1; i < merging->count; ++i) {
-        if (!find_parent(merging, &merging->processes[i]))
+        if (!merging->processes[i].has_parent)
             message_warning("%s: of another run: it does not say that one of the others started it", merging->processes[i].path);
     }
 }
@@ -122,7 +73,8 @@ static void warn_of_strangers(const struct merging *merging)
 /* False: no memory. */
 static bool arrange(struct merging *merging)
 {
-    put_parent_first(merging);
+    if (!process_family_arrange(merging->processes, merging->count))
+        return false;
     const struct trace *const first = merging->processes[0].trace;
     if (!timeline_init(&merging->timeline, first))
         return false;
@@ -142,9 +94,12 @@ static bool gather_pairs(struct merging *merging)
 {
     const struct trace_facts *const first = trace_facts(merging->processes[0].trace);
     const size_t next = process_pairs_next(first->info, first->info_count);
-    for (size_t i = 0; i < merging->count; ++i) {
+    if (!process_pairs_begin(&merging->info, first->info, first->info_count) ||
+        !process_pairs_begin(&merging->end_info, first->end_info, first->end_info_count))
+        return false;
+    for (size_t i = 1; i < merging->count; ++i) {
         const struct trace_facts *const facts = trace_facts(merging->processes[i].trace);
-        const size_t number = i == 0 ? 0 : next + i - 1;
+        const size_t number = next + i - 1;
         if (!process_pairs_add(&merging->info, number, facts->info, facts->info_count) ||
             !process_pairs_add(&merging->end_info, number, facts->end_info, facts->end_info_count))
             return false;
@@ -303,6 +258,7 @@ static enum exit_code merge(struct merging *merging, char *const *paths, size_t 
     }
     if (!trace_output_may_write(&merging->output, paths, path_count))
         return EXIT_CODE_USAGE;
+    platform_allow_open_files(path_count);
     merging->processes = calloc(path_count, sizeof *merging->processes);
     enum exit_code code = merging->processes ? EXIT_CODE_OK : EXIT_CODE_FAILED;
     if (!merging->processes)

@@ -130,7 +130,7 @@ static bool apply_option(struct request *request, int option, const char *value)
 static bool choose_pairs(struct process_pairs *list, const struct redaction *redaction, const struct cptrace_info_pair *pairs, size_t count)
 {
     for (size_t i = 0; i < count; ++i) {
-        if (redaction_keeps(redaction, pairs[i].key) && !process_pairs_add(list, 0, &pairs[i], 1))
+        if (redaction_keeps(redaction, pairs[i].key) && !process_pairs_keep(list, &pairs[i]))
             return false;
     }
     return true;

@@ -116,16 +116,15 @@ static void put_run(struct page_buffer *json, const struct directory_facts *dire
 
 static void put_labels(struct page_buffer *json, const struct trace_facts *facts)
 {
-    struct cptrace_info_pair label;
     bool first = true;
     put_key(json, "labels");
     page_buffer_text(json, "[");
-    for (size_t at = 0; trace_next_label(facts, &at, &label);) {
+    for (size_t i = 0; i < facts->label_count; ++i) {
         put_comma(json, &first);
         page_buffer_text(json, "[");
-        page_buffer_json(json, label.key);
+        page_buffer_json(json, facts->labels[i].key);
         page_buffer_text(json, ",");
-        page_buffer_json(json, label.value);
+        page_buffer_json(json, facts->labels[i].value);
         page_buffer_text(json, "]");
     }
     page_buffer_text(json, "]");

@@ -21,6 +21,9 @@ void platform_gate_unlock(struct platform_gate *gate);
 void platform_gate_wait(struct platform_gate *gate); /* held; may wake without reason */
 void platform_gate_wake(struct platform_gate *gate); /* held; wakes all */
 
+/* Asks the system that this many files may be open at once, besides a few. It may refuse: then opening fails. */
+void platform_allow_open_files(size_t count);
+
 enum platform_file_kind { PLATFORM_FILE_REGULAR, PLATFORM_FILE_DIRECTORY, PLATFORM_FILE_OTHER, PLATFORM_FILE_MISSING };
 enum platform_file_kind platform_file_kind(const char *path);
 bool platform_same_file(const char *left, const char *right);

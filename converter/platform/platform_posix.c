@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -103,6 +104,17 @@ void platform_gate_unlock(struct platform_gate *gate) { pthread_mutex_unlock(&ga
 void platform_gate_wait(struct platform_gate *gate) { pthread_cond_wait(&gate->condition, &gate->mutex); }
 
 void platform_gate_wake(struct platform_gate *gate) { pthread_cond_broadcast(&gate->condition); }
+
+void platform_allow_open_files(size_t count)
+{
+    enum { BESIDES = 64 };
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= count + BESIDES)
+        return;
+    const rlim_t wanted = (rlim_t)count + BESIDES;
+    limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
 
 enum platform_file_kind platform_file_kind(const char *path)
 {

@@ -72,6 +72,8 @@ void platform_gate_wait(struct platform_gate *gate) { SleepConditionVariableSRW(
 
 void platform_gate_wake(struct platform_gate *gate) { WakeAllConditionVariable(&gate->condition); }
 
+void platform_allow_open_files(size_t count) { (void)count; } /* it has no such limit */
+
 enum platform_file_kind platform_file_kind(const char *path)
 {
     const DWORD attributes = GetFileAttributesA(path);

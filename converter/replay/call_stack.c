@@ -14,13 +14,18 @@ enum cptrace_status too_many_open_calls(struct cptrace_error *error)
     return CPTRACE_NO_MEMORY;
 }
 
+bool call_stack_may_grow(size_t *deep_call_count, size_t capacity, size_t grown)
+{
+    *deep_call_count += grown > DEEP_STACK_CALLS ? grown - capacity : 0;
+    return *deep_call_count <= OPEN_CALLS_MAX;
+}
+
 bool call_stack_reserve(struct call_stack *stack, size_t *deep_call_count)
 {
     if (stack->count < stack->capacity)
         return true;
     const size_t capacity = stack->capacity ? stack->capacity * 2 : FIRST_CAPACITY;
-    *deep_call_count += capacity > DEEP_STACK_CALLS ? capacity - stack->capacity : 0;
-    if (*deep_call_count > OPEN_CALLS_MAX)
+    if (!call_stack_may_grow(deep_call_count, stack->capacity, capacity))
         return false;
     struct frame *frames = realloc(stack->frames, capacity * sizeof *frames);
     if (!frames)

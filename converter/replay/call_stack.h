@@ -78,6 +78,8 @@ static inline void call_stack_settle_slice(struct call_stack *stack, struct fram
 enum cptrace_status too_many_open_calls(struct cptrace_error *error); /* NO_MEMORY */
 /* Stacks that are not deep do not count. */
 #define DEEP_STACK_CALLS 1024
+/* Before the room of a stack grows; false: then there are too many. */
+bool call_stack_may_grow(size_t *deep_call_count, size_t capacity, size_t grown);
 
 /* false: no memory, or more deep calls over all lanes than OPEN_CALLS_MAX. Lays the ground when the stack is new. */
 bool call_stack_reserve(struct call_stack *stack, size_t *deep_call_count);

@@ -25,6 +25,7 @@ struct lane_merge {
     struct fed_block *used;   /* the last run's, given back by the next call */
     struct active_lane *heap; /* binary heap, the smallest key first */
     size_t heap_count, heap_capacity;
+    uint32_t *places;  /* by lane: 1 + where it is in the heap, 0: it is not active */
     size_t open_count; /* in the heads of the active blocks */
     struct failed_block *failed;
     size_t failed_count;
@@ -44,6 +45,19 @@ static bool comes_before(const struct active_lane *left, const struct active_lan
     return left->key < right->key || (left->key == right->key && left->block->events.lane < right->block->events.lane);
 }
 
+static void place(struct lane_merge *merge, size_t at, struct active_lane active)
+{
+    merge->heap[at] = active;
+    merge->places[active.block->events.lane] = (uint32_t)at + 1;
+}
+
+static void sift_up(struct lane_merge *merge, size_t at, struct active_lane moved)
+{
+    for (; at > 0 && comes_before(&moved, &merge->heap[(at - 1) / 2]); at = (at - 1) / 2)
+        place(merge, at, merge->heap[(at - 1) / 2]);
+    place(merge, at, moved);
+}
+
 static void sift_down(struct lane_merge *merge, size_t at)
 {
     const struct active_lane moved = merge->heap[at];
@@ -55,10 +69,10 @@ static void sift_down(struct lane_merge *merge, size_t at)
             ++child;
         if (!comes_before(&merge->heap[child], &moved))
             break;
-        merge->heap[at] = merge->heap[child];
+        place(merge, at, merge->heap[child]);
         at = child;
     }
-    merge->heap[at] = moved;
+    place(merge, at, moved);
 }
 
 static bool push(struct lane_merge *merge, struct fed_block *block)
@@ -71,28 +85,14 @@ static bool push(struct lane_merge *merge, struct fed_block *block)
         merge->heap = heap;
         merge->heap_capacity = capacity;
     }
-    const struct active_lane added = {.key = first_key(block), .block = block};
-    size_t at = merge->heap_count++;
-    for (; at > 0 && comes_before(&added, &merge->heap[(at - 1) / 2]); at = (at - 1) / 2)
-        merge->heap[at] = merge->heap[(at - 1) / 2];
-    merge->heap[at] = added;
+    sift_up(merge, merge->heap_count++, (struct active_lane){.key = first_key(block), .block = block});
     merge->open_count += block->events.open_count;
     return true;
 }
 
-static void heapify(struct lane_merge *merge)
-{
-    for (size_t at = merge->heap_count / 2; at-- > 0;)
-        sift_down(merge, at);
-}
-
 static struct active_lane *find_active(const struct lane_merge *merge, uint32_t lane)
 {
-    for (size_t i = 0; i < merge->heap_count; ++i) {
-        if (merge->heap[i].block->events.lane == lane)
-            return &merge->heap[i];
-    }
-    return NULL;
+    return merge->places[lane] ? &merge->heap[merge->places[lane] - 1] : NULL;
 }
 
 static bool remember_failed(struct lane_merge *merge, const struct fed_block *block)
@@ -185,8 +185,12 @@ static void remove_active(struct lane_merge *merge, struct active_lane *active)
 {
     merge->used = active->block;
     merge->open_count -= active->block->events.open_count;
-    *active = merge->heap[--merge->heap_count];
-    heapify(merge);
+    merge->places[active->block->events.lane] = 0;
+    const size_t at = (size_t)(active - merge->heap);
+    if (at == --merge->heap_count)
+        return;
+    sift_up(merge, at, merge->heap[merge->heap_count]);
+    sift_down(merge, at);
 }
 
 static uint64_t key_of_next_best(const struct lane_merge *merge)
@@ -252,8 +256,10 @@ struct lane_merge *lane_merge_open(struct trace *trace)
     if (!merge)
         return NULL;
     merge->trace = trace;
-    merge->feed = block_feed_open(trace);
+    merge->places = calloc(trace->definitions.lane_count + 1, sizeof *merge->places);
+    merge->feed = merge->places ? block_feed_open(trace) : NULL;
     if (!merge->feed) {
+        free(merge->places);
         free(merge);
         return NULL;
     }
@@ -282,6 +288,7 @@ void lane_merge_close(struct lane_merge *merge)
     merge->trace->decompressed_count += block_feed_close(merge->feed);
     report_failed(merge);
     free(merge->failed);
+    free(merge->places);
     free(merge->heap);
     free(merge);
 }

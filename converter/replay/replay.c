@@ -170,7 +170,8 @@ static bool conclude(struct machine *machine, struct replay_result *result)
 static void clean_up(struct machine *machine)
 {
     for (size_t lane = 0; machine->stacks && lane < machine->stack_count; ++lane)
-        call_stack_free(&machine->stacks[lane]);
+        if (machine->stacks[lane].frames) /* of lanes without events not even the page is there */
+            call_stack_free(&machine->stacks[lane]);
     free(machine->stacks);
     suspended_calls_free(&machine->suspended);
     activations_free(&machine->activations);

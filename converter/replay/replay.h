@@ -37,6 +37,9 @@ struct trace_facts {
     size_t info_count;
     const struct cptrace_info_pair *end_info;
     size_t end_info_count;
+    const struct cptrace_info_pair
+        *labels;        /* of the run, keys without prefix: those that it began with, then those that it was given later, */
+    size_t label_count; /* which count where both have the key */
     const struct cptrace_damage *damage;
     size_t damage_count;
     const struct cptrace_block_entry *blocks; /* every valid block, in file order */
@@ -54,10 +57,6 @@ uint64_t trace_run_ns(const struct trace *trace, uint64_t tick);
 
 /* The first value of an info key, or an empty string. */
 struct cptrace_string trace_info(const struct trace *trace, const char *key);
-
-/* The next label of the run: those that it began with, then those that it was given later, which count where both have the key. *at is 0 at
- * first. label's key is without its prefix. False: there are no more. */
-bool trace_next_label(const struct trace_facts *facts, size_t *at, struct cptrace_info_pair *label);
 
 /* A part of the trace: what was on the stacks of these lanes between two times of the run, or calls of these functions. */
 struct trace_selection {

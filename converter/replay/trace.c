@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "platform/platform.h"
+#include "replay/labels.h"
 #include "replay/selection.h"
 
 static enum cptrace_status fail(struct cptrace_error *error, enum cptrace_status status, const char *format, ...)
@@ -171,7 +172,7 @@ void trace_refresh_damage(struct trace *trace)
     facts->complete = !facts->cut && facts->damage_count == 0;
 }
 
-static void gather_facts(struct trace *trace)
+static enum cptrace_status gather_facts(struct trace *trace, struct cptrace_error *error)
 {
     struct trace_facts *facts = &trace->facts;
     const struct cptrace_end *end = cptrace_reader_end(trace->reader);
@@ -193,6 +194,9 @@ static void gather_facts(struct trace *trace)
             end_tick = trace->event_blocks[i]->last_tick;
     }
     facts->wall_ns = trace_run_ns(trace, end_tick);
+    const bool gathered = labels_gather(facts, &trace->labels, &facts->label_count);
+    facts->labels = trace->labels;
+    return gathered ? CPTRACE_OK : fail(error, CPTRACE_NO_MEMORY, "no memory for the labels");
 }
 
 uint64_t trace_run_ns(const struct trace *trace, uint64_t tick)
@@ -220,12 +224,12 @@ static enum cptrace_status open_with(enum cptrace_status (*learn)(struct trace *
         trace_refresh_damage(trace);
         status = make_definitions_safe(trace, error);
     }
-    if (status == CPTRACE_OK) {
-        gather_facts(trace);
+    if (status == CPTRACE_OK)
+        status = gather_facts(trace, error);
+    if (status == CPTRACE_OK)
         *opened = trace;
-    } else {
+    else
         trace_close(trace);
-    }
     return status;
 }
 
@@ -263,6 +267,7 @@ void trace_close(struct trace *trace)
     free(trace->spool_path);
     free(trace->functions);
     free(trace->lanes);
+    free(trace->labels);
     free(trace->event_blocks);
     free(trace);
 }
@@ -278,31 +283,4 @@ struct cptrace_string trace_info(const struct trace *trace, const char *key)
             return pair->value;
     }
     return (struct cptrace_string){.bytes = "", .length = 0};
-}
-
-static const char label_prefix[] = "label:";
-
-static bool has_key(const struct cptrace_info_pair *pairs, size_t count, struct cptrace_string key)
-{
-    for (size_t i = 0; i < count; ++i)
-        if (pairs[i].key.length == key.length && memcmp(pairs[i].key.bytes, key.bytes, key.length) == 0)
-            return true;
-    return false;
-}
-
-bool trace_next_label(const struct trace_facts *facts, size_t *at, struct cptrace_info_pair *label)
-{
-    const uint32_t prefix_length = sizeof label_prefix - 1;
-    for (; *at < facts->info_count + facts->end_info_count; ++*at) {
-        const bool is_later = *at >= facts->info_count;
-        const struct cptrace_info_pair *pair = is_later ? &facts->end_info[*at - facts->info_count] : &facts->info[*at];
-        if (pair->key.length < prefix_length || memcmp(pair->key.bytes, label_prefix, prefix_length) != 0)
-            continue;
-        if (!is_later && has_key(facts->end_info, facts->end_info_count, pair->key))
-            continue;
-        *label = (struct cptrace_info_pair){{pair->key.bytes + prefix_length, pair->key.length - prefix_length}, pair->value};
-        ++*at;
-        return true;
-    }
-    return false;
 }

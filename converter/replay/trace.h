@@ -23,6 +23,7 @@ struct trace {
     struct cptrace_definitions definitions; /* the reader's, made safe to index; see trace.c */
     struct cptrace_function_definition *functions;
     struct cptrace_lane_definition *lanes;
+    struct cptrace_info_pair *labels;
     const struct cptrace_block_entry **event_blocks; /* by first tick; of one lane in file order */
     size_t event_block_count;
     uint32_t unknown_function; /* stands for every number lost by damage, or CPTRACE_NO_NUMBER: then such a number is an error */

@@ -36,12 +36,13 @@ static struct cptrace_string text_of(const char *text) { return (struct cptrace_
 
 /* --- definitions --- */
 
-/* "span 3" for what the program named itself. */
-static struct cptrace_string neutral_name(const struct passage *passage, const char *kind, uint64_t number)
+enum { NEUTRAL_NAME_BYTES = 40, OWNED_NAME_BYTES = 400 };
+
+/* "span 3" for what the program named itself. The writer copies it. */
+static struct cptrace_string neutral_name(char *text, const char *kind, uint64_t number)
 {
-    char text[40];
-    snprintf(text, sizeof text, "%s %" PRIu64, kind, number);
-    return text_of(rewrite_keep_text(passage->rewrite, text));
+    snprintf(text, NEUTRAL_NAME_BYTES, "%s %" PRIu64, kind, number);
+    return text_of(text);
 }
 
 static uint32_t define_file(const struct passage *passage, const struct cptrace_function_definition *function)
@@ -66,8 +67,9 @@ static uint32_t define_function(const struct passage *passage, uint32_t number)
         .category = read->category,
         .flags = read->flags,
     };
-    if (redaction_of(passage)->texts && (read->flags & CPTRACE_FUNCTION_SPAN))
-        function.qualified_name = neutral_name(passage, "span", number);
+    char text[NEUTRAL_NAME_BYTES];
+    if (redaction_of(passage)->texts && (read->flags & CPTRACE_FUNCTION_SPAN)) /* the pool keeps names */
+        function.qualified_name = text_of(rewrite_keep_text(passage->rewrite, neutral_name(text, "span", number).bytes));
     return function_pool_number(&passage->rewrite->functions, passage->rewrite->writer, &function);
 }
 
@@ -80,20 +82,36 @@ static uint32_t function_of(const struct passage *passage, uint32_t number)
     return *mapped;
 }
 
-/* "pid 7 · MainThread"; on failure an error that the writer keeps. */
-static struct cptrace_lane_writer *define_lane(const struct passage *passage, size_t number)
+/* "pid 7 · MainThread" */
+static struct cptrace_string owned_name(char *text, const char *owner, struct cptrace_string name)
+{
+    static const char between[] = " \xC2\xB7 ";
+    const int kept_bytes = name.length < 300 ? (int)name.length : 300;
+    snprintf(text, OWNED_NAME_BYTES, "%.60s%s%.*s", owner, between, kept_bytes, name.length ? name.bytes : "");
+    return text_of(text);
+}
+
+/* CPTRACE_NO_NUMBER: an error that the writer keeps. */
+static uint32_t define_lane(const struct passage *passage, size_t number)
 {
     const struct cptrace_lane_definition *const lane = &trace_facts(passage->input->trace)->definitions->lanes[number];
-    const char *const owner = passage->input->lane_owner;
-    struct cptrace_string name = redaction_of(passage)->texts ? neutral_name(passage, "thread", number) : lane->name;
-    if (owner) {
-        static const char between[] = " \xC2\xB7 ";
-        char text[400];
-        const int kept_bytes = name.length < 300 ? (int)name.length : 300;
-        snprintf(text, sizeof text, "%.60s%s%.*s", owner, between, kept_bytes, name.length ? name.bytes : "");
-        name = text_of(rewrite_keep_text(passage->rewrite, text));
+    char neutral[NEUTRAL_NAME_BYTES], owned[OWNED_NAME_BYTES];
+    struct cptrace_string name = redaction_of(passage)->texts ? neutral_name(neutral, "thread", number) : lane->name;
+    if (passage->input->lane_owner)
+        name = owned_name(owned, passage->input->lane_owner, name);
+    return cptrace_writer_define_idle_lane(passage->rewrite->writer, lane->os_thread_id, name);
+}
+
+static bool define_lanes(struct passage *passage)
+{
+    for (size_t i = 0; i < passage->lane_count; ++i) {
+        const uint32_t number = define_lane(passage, i);
+        if (number == CPTRACE_NO_NUMBER)
+            return false;
+        if (i == 0)
+            passage->first_lane = number;
     }
-    return cptrace_writer_define_lane(passage->rewrite->writer, lane->os_thread_id, name);
+    return true;
 }
 
 /* --- activations --- */
@@ -138,7 +156,8 @@ void passage_define_tasks(struct passage *passage)
         const uint32_t root = written_task_part(passage, task->root_activation);
         if (root == CPTRACE_NO_NUMBER) /* a cut trace has the task, but not its start */
             continue;
-        const struct cptrace_string name = redaction_of(passage)->texts ? neutral_name(passage, "task", i) : task->name;
+        char text[NEUTRAL_NAME_BYTES];
+        const struct cptrace_string name = redaction_of(passage)->texts ? neutral_name(text, "task", i) : task->name;
         cptrace_writer_define_task(passage->rewrite->writer, name, root, written_task_part(passage, task->creating_activation));
     }
 }
@@ -153,18 +172,27 @@ static uint64_t written_tick(const struct passage *passage, uint64_t tick)
     return timeline_tick(passage->rewrite->timeline, input->start_ns + trace_run_ns(input->trace, tick));
 }
 
-static bool push(struct passage_lane *lane, uint32_t activation)
+static enum cptrace_status reserve(struct passage *passage, struct passage_lane *lane)
 {
-    if (lane->depth == lane->capacity) {
-        const size_t capacity = lane->capacity ? lane->capacity * 2 : 64;
-        uint32_t *const stack = realloc(lane->stack, capacity * sizeof *stack);
-        if (!stack)
-            return false;
-        lane->stack = stack;
-        lane->capacity = capacity;
-    }
-    lane->stack[lane->depth++] = activation;
-    return true;
+    if (lane->depth < lane->capacity)
+        return CPTRACE_OK;
+    const size_t capacity = lane->capacity ? lane->capacity * 2 : 64;
+    if (!call_stack_may_grow(&passage->rewrite->deep_call_count, lane->capacity, capacity))
+        return too_many_open_calls(passage->error);
+    uint32_t *const stack = realloc(lane->stack, capacity * sizeof *stack);
+    if (!stack)
+        return no_memory(passage);
+    lane->stack = stack;
+    lane->capacity = capacity;
+    return CPTRACE_OK;
+}
+
+static enum cptrace_status push(struct passage *passage, struct passage_lane *lane, uint32_t activation)
+{
+    const enum cptrace_status status = reserve(passage, lane);
+    if (status == CPTRACE_OK)
+        lane->stack[lane->depth++] = activation;
+    return status;
 }
 
 static void pop_ended(struct passage *passage, struct passage_lane *lane)
@@ -174,13 +202,13 @@ static void pop_ended(struct passage *passage, struct passage_lane *lane)
         activations_remove(&passage->alive, activation);
 }
 
-static enum cptrace_status pass_call(const struct passage *passage, struct passage_lane *lane, uint32_t read_function, uint64_t tick)
+static enum cptrace_status pass_call(struct passage *passage, struct passage_lane *lane, uint32_t read_function, uint64_t tick)
 {
     const uint32_t function = function_of(passage, read_function);
     if (function == CPTRACE_NO_NUMBER)
         return failed(passage);
     cptrace_lane_call(lane->writer, tick, function);
-    return push(lane, CPTRACE_NO_NUMBER) ? CPTRACE_OK : no_memory(passage);
+    return push(passage, lane, CPTRACE_NO_NUMBER);
 }
 
 static enum cptrace_status pass_start(struct passage *passage, struct passage_lane *lane, const struct cptrace_activation_start *start,
@@ -190,7 +218,7 @@ static enum cptrace_status pass_start(struct passage *passage, struct passage_la
     if (function == CPTRACE_NO_NUMBER)
         return failed(passage);
     const uint32_t written = cptrace_lane_start(lane->writer, tick, function);
-    return map_activation(passage, start->activation, written) && push(lane, start->activation) ? CPTRACE_OK : no_memory(passage);
+    return map_activation(passage, start->activation, written) ? push(passage, lane, start->activation) : no_memory(passage);
 }
 
 /* One that began before the run is adopted when it is first met. */
@@ -209,7 +237,7 @@ static enum cptrace_status pass_resume(struct passage *passage, uint32_t lane_nu
     }
     if (!cptrace_lane_resume(lane->writer, tick, place->index) && cptrace_writer_status(passage->rewrite->writer) == CPTRACE_OK)
         return corrupt(passage, lane_number, "a generator is resumed that is not suspended");
-    return push(lane, activation) ? CPTRACE_OK : no_memory(passage);
+    return push(passage, lane, activation);
 }
 
 static uint64_t written_ticks(const struct passage *passage, uint64_t ticks, uint64_t read_tick, uint64_t tick)
@@ -287,6 +315,11 @@ static enum cptrace_status pass_event(struct passage *passage, const struct lane
 static enum cptrace_status begin_block(struct passage *passage, const struct lane_run *run)
 {
     struct passage_lane *const lane = &passage->lanes[run->lane];
+    if (!lane->writer)
+        lane->writer = cptrace_writer_begin_lane(passage->rewrite->writer, passage->first_lane + run->lane);
+    if (!lane->writer)
+        return failed(passage);
+    passage->rewrite->read_open_count += run->block->open_count;
     lane->next_start = 0;
     bool same = run->block->open_count == lane->depth;
     for (size_t i = 0; same && i < lane->depth; ++i)
@@ -321,12 +354,7 @@ enum cptrace_status passage_begin(struct passage *passage, struct rewrite *rewri
     if (!passage->lanes || !passage->functions || !note_tasks(passage))
         return no_memory(passage);
     memset(passage->functions, 0xFF, (definitions->function_count + 1) * sizeof *passage->functions);
-    for (size_t i = 0; i < passage->lane_count; ++i) {
-        passage->lanes[i].writer = define_lane(passage, i);
-        if (!passage->lanes[i].writer || rewrite->no_memory)
-            return failed(passage);
-    }
-    return CPTRACE_OK;
+    return define_lanes(passage) ? CPTRACE_OK : failed(passage);
 }
 
 void passage_end(struct passage *passage)

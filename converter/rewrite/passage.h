@@ -3,6 +3,7 @@
 #define REWRITE_PASSAGE_H
 
 #include "replay/activations.h"
+#include "replay/call_stack.h"
 #include "replay/lane_merge.h"
 #include "rewrite/function_pool.h"
 #include "rewrite/rewrite.h"
@@ -14,15 +15,17 @@ struct rewrite {
     size_t next_point;        /* of the timeline, that the writer has not been given */
     uint64_t next_point_tick; /* UINT64_MAX: there is none */
     struct function_pool functions;
-    char **texts; /* made here, for names that the input does not have */
+    size_t deep_call_count; /* room of all deep stacks, of all inputs: what is open at the end of one is so in the output */
+    uint64_t heavy_call_count, read_open_count; /* open calls, written for the sake of a point only; at the begin of blocks of the input */
+    char **texts;                               /* made here, for names that the input does not have */
     size_t text_count, text_capacity;
     bool no_memory; /* for one of them */
 };
 
 /* A lane of the input. The writer knows what is open by the output's numbers; these are the input's. */
 struct passage_lane {
-    struct cptrace_lane_writer *writer;
-    uint32_t *stack; /* activations of the open calls, CPTRACE_NO_NUMBER for plain ones */
+    struct cptrace_lane_writer *writer; /* NULL: it has had no events */
+    uint32_t *stack;                    /* activations of the open calls, CPTRACE_NO_NUMBER for plain ones */
     size_t depth, capacity;
     size_t next_start; /* of the current block's activation starts */
 };
@@ -32,6 +35,7 @@ struct passage {
     const struct rewrite_input *input;
     struct passage_lane *lanes;
     size_t lane_count;
+    uint32_t first_lane;           /* number in the output of lane 0; the others follow */
     uint32_t *functions;           /* number in the output, or CPTRACE_NO_NUMBER: not met yet */
     struct activations alive;      /* place.index: number in the output */
     struct activations task_parts; /* likewise, of those that a task names, for as long as the passage lasts */

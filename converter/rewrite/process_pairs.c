@@ -25,20 +25,12 @@ static bool same_string(struct cptrace_string a, struct cptrace_string b)
 }
 
 /* A list, such as argv, is repeated as a whole: it means nothing in part. */
-static bool first_says_it(const struct process_pairs *list, const struct cptrace_info_pair *pair, const struct cptrace_info_pair *all,
-                          size_t all_count)
+static bool first_says_it(const struct process_pairs *list, const struct cptrace_info_pair *pair, const struct pair_index *own)
 {
-    size_t first_count = 0, own_count = 0;
-    bool same = false;
-    for (size_t i = 0; i < list->count; ++i) {
-        if (!same_string(list->pairs[i].key, pair->key))
-            continue;
-        ++first_count;
-        same |= same_string(list->pairs[i].value, pair->value);
-    }
-    for (size_t i = 0; i < all_count; ++i)
-        own_count += same_string(all[i].key, pair->key);
-    return same && first_count == 1 && own_count == 1;
+    size_t first_count, own_count;
+    const struct cptrace_info_pair *const *const said = pair_index_find(&list->first, pair->key, &first_count);
+    pair_index_find(own, pair->key, &own_count);
+    return first_count == 1 && own_count == 1 && same_string(said[0]->value, pair->value);
 }
 
 static bool own_key(struct process_pairs *list, size_t process, struct cptrace_string *key)
@@ -67,16 +59,43 @@ static bool append(struct process_pairs *list, struct cptrace_pair pair)
     return true;
 }
 
-bool process_pairs_add(struct process_pairs *list, size_t process, const struct cptrace_info_pair *pairs, size_t count)
+bool process_pairs_keep(struct process_pairs *list, const struct cptrace_info_pair *pair)
 {
+    return append(list, (struct cptrace_pair){pair->key, pair->value});
+}
+
+bool process_pairs_begin(struct process_pairs *list, const struct cptrace_info_pair *pairs, size_t count)
+{
+    if (!pair_index_init(&list->first, pairs, count))
+        return false;
     for (size_t i = 0; i < count; ++i) {
-        struct cptrace_pair pair = {pairs[i].key, pairs[i].value};
-        if (process > 0 && first_says_it(list, &pairs[i], pairs, count))
-            continue;
-        if ((process > 0 && !own_key(list, process, &pair.key)) || !append(list, pair))
+        if (!process_pairs_keep(list, &pairs[i]))
             return false;
     }
     return true;
+}
+
+static bool add_own(struct process_pairs *list, size_t process, const struct cptrace_info_pair *pairs, size_t count,
+                    const struct pair_index *own)
+{
+    for (size_t i = 0; i < count; ++i) {
+        struct cptrace_pair pair = {pairs[i].key, pairs[i].value};
+        if (first_says_it(list, &pairs[i], own))
+            continue;
+        if (!own_key(list, process, &pair.key) || !append(list, pair))
+            return false;
+    }
+    return true;
+}
+
+bool process_pairs_add(struct process_pairs *list, size_t process, const struct cptrace_info_pair *pairs, size_t count)
+{
+    struct pair_index own;
+    if (!pair_index_init(&own, pairs, count))
+        return false;
+    const bool added = add_own(list, process, pairs, count, &own);
+    pair_index_free(&own);
+    return added;
 }
 
 /* 0 when the key is of no other process. */
@@ -108,5 +127,6 @@ void process_pairs_free(struct process_pairs *list)
         free(list->keys[i]);
     free(list->keys);
     free(list->pairs);
+    pair_index_free(&list->first);
     *list = (struct process_pairs){0};
 }

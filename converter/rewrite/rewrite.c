@@ -11,6 +11,10 @@
 /* As the recorder writes at most: where its blocks ended the timeline has a point, which ends a block here, too. */
 #define BLOCK_EVENTS (1u << 17)
 
+/* Open calls written for the sake of points only: so many for each that was read, and of those some for nothing. */
+#define HEAVY_CALLS_PER_READ 8u
+#define HEAVY_CALLS_FREE (4u << 20)
+
 /* The output is a file of its own, so that no block of an input is ever taken for one of it. */
 static uint32_t new_file_id(const struct rewrite_options *options)
 {
@@ -79,10 +83,26 @@ const char *rewrite_keep_text(struct rewrite *rewrite, const char *text)
     return kept ? kept : "";
 }
 
+/* Only blocks of deep stacks can take the point. An input where that is so over and over has written such blocks itself, or else its points
+ * are not of the time of their blocks. */
+static enum cptrace_status flush_heavy(struct rewrite *rewrite, struct cptrace_error *error)
+{
+    rewrite->heavy_call_count += rewrite->deep_call_count;
+    if (rewrite->heavy_call_count / HEAVY_CALLS_PER_READ > HEAVY_CALLS_FREE + rewrite->read_open_count) {
+        *error =
+            (struct cptrace_error){.status = CPTRACE_CORRUPT, .message = "too many calibration points far from their blocks of events"};
+        return CPTRACE_CORRUPT;
+    }
+    return cptrace_writer_flush(rewrite->writer, error);
+}
+
 /* Called before an event is written, one point for each: so every point comes into a block, and the times in it stay what they are. */
 enum cptrace_status rewrite_pass_point(struct rewrite *rewrite, struct cptrace_error *error)
 {
-    const enum cptrace_status status = cptrace_writer_flush(rewrite->writer, error);
+    bool only_heavy;
+    enum cptrace_status status = cptrace_writer_flush_light(rewrite->writer, &only_heavy, error);
+    if (status == CPTRACE_OK && only_heavy)
+        status = flush_heavy(rewrite, error);
     if (status == CPTRACE_OK)
         cptrace_writer_calibrate(rewrite->writer, rewrite->timeline->points[rewrite->next_point++]);
     look_at_next_point(rewrite);

@@ -11,6 +11,7 @@
 #include "rewrite/rewrite.h"
 
 static _Atomic long allocations_left = -1; /* negative: none fails */
+static _Atomic long allocation_count;
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
@@ -22,6 +23,7 @@ void *__wrap_realloc(void *old, size_t size);
 /* From the first failure on all fail, as when memory is really out. */
 static bool fails(void)
 {
+    ++allocation_count;
     long left = allocations_left;
     while (left > 0 && !atomic_compare_exchange_weak(&allocations_left, &left, left - 1))
         continue;
@@ -40,7 +42,7 @@ static int append_to_file(void *context, const void *bytes, size_t length)
 }
 
 /* Deep stacks, many paths, many suspended generators, several lanes and blocks: every table grows. */
-static char *write_trace(uint32_t size)
+static char *write_trace(uint32_t size, uint32_t idle_lanes)
 {
     char *path;
     FILE *file = platform_temporary_file(NULL, &path);
@@ -48,7 +50,8 @@ static char *write_trace(uint32_t size)
     struct cptrace_error error;
     struct cptrace_writer *writer = cptrace_writer_create((struct cptrace_sink){append_to_file, file}, &options, &error);
     cr_assert(writer);
-    cptrace_writer_info(writer, NULL, 0);
+    const struct cptrace_pair labels[] = {{{"label:route", 11}, {"/", 1}}, {{"label:user", 10}, {"7", 1}}};
+    cptrace_writer_info(writer, labels, 2);
     for (uint32_t i = 0; i < 4; ++i) {
         const struct cptrace_function function = {.file = CPTRACE_NO_NUMBER, .line = i, .category = CPTRACE_CATEGORY_USER};
         cptrace_writer_define_function(writer, &function);
@@ -68,8 +71,10 @@ static char *write_trace(uint32_t size)
             cptrace_lane_omitted(lane, ++tick, 1, 1);
         }
     }
+    for (uint32_t i = 0; i < idle_lanes; ++i)
+        cptrace_writer_define_idle_lane(writer, i, (struct cptrace_string){"idle", 4});
     const struct cptrace_calibration end = {tick, tick * 4, tick * 4};
-    cr_assert_eq(cptrace_writer_finish(writer, end, NULL, 0, &error), CPTRACE_OK);
+    cr_assert_eq(cptrace_writer_finish(writer, end, labels, 1, &error), CPTRACE_OK);
     cptrace_writer_free(writer);
     cr_assert_eq(fclose(file), 0);
     return path;
@@ -155,7 +160,7 @@ static enum cptrace_status open_and_write_anew(const char *path)
 
 static void let_every_allocation_fail(enum cptrace_status (*work)(const char *path), uint32_t size)
 {
-    char *path = write_trace(size);
+    char *path = write_trace(size, 0);
     long failures = 0;
     for (;; ++failures) {
         allocations_left = failures;
@@ -178,5 +183,24 @@ static void let_every_allocation_fail(enum cptrace_status (*work)(const char *pa
 Test(replay_memory, replay) { let_every_allocation_fail(open_and_replay, 500); }
 
 Test(replay_memory, part) { let_every_allocation_fail(replay_a_part, 150); }
+
+static long count_allocations(enum cptrace_status (*work)(const char *path), uint32_t idle_lanes)
+{
+    char *path = write_trace(20, idle_lanes);
+    allocation_count = 0;
+    cr_assert_eq(work(path), CPTRACE_OK);
+    const long count = allocation_count;
+    platform_remove_file(path);
+    free(path);
+    return count;
+}
+
+/* Tables of lanes grow a little more often. */
+Test(replay_memory, lanes_without_events_allocate_nothing)
+{
+    enum { IDLE_LANES = 20000, GROWTHS = 200 };
+    cr_assert_lt(count_allocations(open_and_replay, IDLE_LANES), count_allocations(open_and_replay, 0) + GROWTHS);
+    cr_assert_lt(count_allocations(open_and_write_anew, IDLE_LANES), count_allocations(open_and_write_anew, 0) + GROWTHS);
+}
 
 Test(replay_memory, rewrite) { let_every_allocation_fail(open_and_write_anew, 150); }

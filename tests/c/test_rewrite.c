@@ -6,6 +6,7 @@
 
 #include "platform/platform.h"
 #include "replay_model.h"
+#include "rewrite/process_pairs.h"
 #include "rewrite/rewrite.h"
 
 enum { CALLS_MAX = 20000 };
@@ -194,6 +195,103 @@ Test(rewrite, calibration_is_kept)
     model_free(model);
 }
 
+/* --- calibration points and deep stacks --- */
+
+enum { POINT_COUNT = 600, POINT_TICKS = 100 };
+
+/* Points of blocks on one lane, between the events of another that is deep in calls. With from_start, the blocks have no events of that
+ * time. */
+static void write_points_over(struct cptrace_writer *writer, uint32_t depth, bool from_start)
+{
+    struct cptrace_lane_writer *const deep = cptrace_writer_define_lane(writer, 1, (struct cptrace_string){"deep", 4});
+    struct cptrace_lane_writer *const other = cptrace_writer_define_lane(writer, 2, (struct cptrace_string){"other", 5});
+    for (uint64_t i = 1; i <= POINT_COUNT; ++i) {
+        const uint64_t tick = i * POINT_TICKS;
+        cptrace_writer_calibrate(writer, (struct cptrace_calibration){tick, tick * 4, tick * 4});
+        cptrace_lane_call(other, from_start ? 1 : tick, 0);
+        cptrace_lane_return(other, from_start ? 1 : tick);
+        cptrace_writer_flush(writer, NULL);
+    }
+    for (uint32_t i = 0; i < depth; ++i)
+        cptrace_lane_call(deep, 1, 0);
+    for (uint64_t i = 1; i <= POINT_COUNT; ++i) {
+        cptrace_lane_call(deep, i * POINT_TICKS + POINT_TICKS / 2, 0);
+        cptrace_lane_return(deep, i * POINT_TICKS + POINT_TICKS / 2);
+    }
+}
+
+static struct output points_over(uint32_t depth, bool from_start)
+{
+    struct output output = open_output();
+    struct cptrace_error error;
+    const struct cptrace_function function = {.file = CPTRACE_NO_NUMBER, .category = CPTRACE_CATEGORY_USER};
+    const struct cptrace_writer_options options = {.file_id = 9, .ns_per_tick_q32 = (uint64_t)4 << 32, .block_event_count = 1u << 22};
+    struct cptrace_writer *const writer = cptrace_writer_create((struct cptrace_sink){append_to_file, output.file}, &options, &error);
+    cr_assert(writer);
+    cptrace_writer_define_function(writer, &function);
+    write_points_over(writer, depth, from_start);
+    const uint64_t end_tick = (POINT_COUNT + 1) * POINT_TICKS;
+    const struct cptrace_calibration end = {end_tick, end_tick * 4, end_tick * 4};
+    cr_assert_eq(cptrace_writer_finish(writer, end, NULL, 0, &error), CPTRACE_OK);
+    cptrace_writer_free(writer);
+    cr_assert_eq(fclose(output.file), 0);
+    return output;
+}
+
+static uint64_t count_open(const char *path)
+{
+    struct cptrace_reader *reader;
+    struct cptrace_block block;
+    uint64_t count = 0;
+    cr_assert_eq(cptrace_reader_open(path, &reader, NULL), CPTRACE_OK);
+    while (cptrace_reader_next(reader, &block, NULL) == CPTRACE_OK)
+        count += block.kind == CPTRACE_BLOCK_EVENTS ? cptrace_events_open_count(&block) : 0;
+    cptrace_reader_close(reader);
+    return count;
+}
+
+static size_t count_points(const char *path)
+{
+    struct trace *const trace = open_trace(path);
+    struct timeline timeline;
+    cr_assert(timeline_init(&timeline, trace));
+    const size_t count = timeline.count;
+    timeline_free(&timeline);
+    trace_close(trace);
+    return count;
+}
+
+Test(rewrite, points_are_kept_beside_a_deep_stack)
+{
+    enum { DEPTH = 100000 };
+    struct output read = points_over(DEPTH, false);
+    struct output written = copy(read.path, NULL);
+    cr_assert_eq(count_points(written.path), count_points(read.path));
+    cr_assert_leq(count_open(written.path), 4 * DEPTH);
+    remove_output(&read);
+    remove_output(&written);
+}
+
+/* Where only the deep stack could take them: a few, and then it ends. */
+Test(rewrite, points_far_from_their_blocks_are_refused)
+{
+    struct output read = points_over(300000, true), written = open_output();
+    struct trace *const trace = open_trace(read.path);
+    struct timeline timeline;
+    struct cptrace_error error = {0};
+    cr_assert(timeline_init(&timeline, trace));
+    struct rewrite *const rewrite = begin(&written, trace, &timeline, NULL);
+    const struct rewrite_input input = {.trace = trace, .owns_timeline = true};
+    cr_assert_eq(rewrite_add(rewrite, &input, &error), CPTRACE_CORRUPT);
+    cr_assert_str_eq(error.message, "too many calibration points far from their blocks of events");
+    rewrite_free(rewrite);
+    cr_assert_eq(fclose(written.file), 0);
+    timeline_free(&timeline);
+    trace_close(trace);
+    remove_output(&read);
+    remove_output(&written);
+}
+
 /* --- several processes --- */
 
 static struct output merge(const char *first_path, const char *other_path, uint64_t other_start_ns)
@@ -352,6 +450,43 @@ Test(redaction, paths)
 static bool keeps(const struct redaction *redaction, const char *key)
 {
     return redaction_keeps(redaction, (struct cptrace_string){key, (uint32_t)strlen(key)});
+}
+
+static struct cptrace_info_pair pair_of(const char *key, const char *value)
+{
+    return (struct cptrace_info_pair){{key, (uint32_t)strlen(key)}, {value, (uint32_t)strlen(value)}};
+}
+
+static void expect_pair(const struct process_pairs *list, size_t place, const char *key, const char *value)
+{
+    const struct cptrace_pair *const pair = &list->pairs[place];
+    cr_assert_lt(place, list->count);
+    cr_assert(pair->key.length == strlen(key) && memcmp(pair->key.bytes, key, pair->key.length) == 0, "%.*s", (int)pair->key.length,
+              pair->key.bytes);
+    cr_assert(pair->value.length == strlen(value) && memcmp(pair->value.bytes, value, pair->value.length) == 0);
+}
+
+/* What the first says is left out of the others, but for lists; what another said is not. */
+Test(process_pairs, the_first_speaks_for_all)
+{
+    const struct cptrace_info_pair first[] = {pair_of("host", "h"), pair_of("argv", "a"), pair_of("argv", "b"), pair_of("pid", "1")};
+    const struct cptrace_info_pair second[] = {pair_of("pid", "2"), pair_of("host", "h"), pair_of("argv", "a"), pair_of("kind", "k")};
+    const struct cptrace_info_pair third[] = {pair_of("host", "h"), pair_of("host", "h"), pair_of("process:1:pid", "2")};
+    struct process_pairs list = {0};
+    cr_assert(process_pairs_begin(&list, first, 4));
+    cr_assert(process_pairs_add(&list, 1, second, 4));
+    cr_assert(process_pairs_add(&list, 2, third, 3));
+    cr_assert(process_pairs_add(&list, 3, NULL, 0));
+    for (size_t i = 0; i < 4; ++i)
+        expect_pair(&list, i, first[i].key.bytes, first[i].value.bytes);
+    expect_pair(&list, 4, "process:1:pid", "2");
+    expect_pair(&list, 5, "process:1:argv", "a");
+    expect_pair(&list, 6, "process:1:kind", "k");
+    expect_pair(&list, 7, "process:2:host", "h");
+    expect_pair(&list, 8, "process:2:host", "h");
+    expect_pair(&list, 9, "process:2:process:1:pid", "2");
+    cr_assert_eq(list.count, 10);
+    process_pairs_free(&list);
 }
 
 Test(redaction, pairs)

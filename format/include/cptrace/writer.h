@@ -59,6 +59,10 @@ uint32_t cptrace_writer_define_function(struct cptrace_writer *writer, const str
 uint32_t cptrace_writer_define_task(struct cptrace_writer *writer, struct cptrace_string name, uint32_t root_activation,
                                     uint32_t creating_activation);
 struct cptrace_lane_writer *cptrace_writer_define_lane(struct cptrace_writer *writer, uint64_t os_thread_id, struct cptrace_string name);
+/* For lanes of which many may have no events: they cost no more than their definition until begin_lane, once for each, makes the lane of
+ * that number. A writer with such lanes has no checkpoints. */
+uint32_t cptrace_writer_define_idle_lane(struct cptrace_writer *writer, uint64_t os_thread_id, struct cptrace_string name);
+struct cptrace_lane_writer *cptrace_writer_begin_lane(struct cptrace_writer *writer, uint32_t number);
 
 /* Events of one lane, in time order (a tick that goes backwards is taken as equal to the last). return, unwind and suspend with
  * no open call are ignored: such a call began before the run. suspend of a plain call is ignored too, as is resume of an activation that
@@ -95,6 +99,9 @@ void cptrace_writer_calibrate(struct cptrace_writer *writer, struct cptrace_cali
 
 /* Writes all buffered events, of all lanes, as blocks. */
 enum cptrace_status cptrace_writer_flush(struct cptrace_writer *writer, struct cptrace_error *error);
+/* The same but for lanes that began their block in a deep stack, which outweighs the events since. *only_heavy: events wait, all of them on
+ * such lanes. For who only wants the calibration point in the file. */
+enum cptrace_status cptrace_writer_flush_light(struct cptrace_writer *writer, bool *only_heavy, struct cptrace_error *error);
 
 /* Flushes, writes the end block and the index. end.ticks is the end tick. The writer can only be freed after it. */
 enum cptrace_status cptrace_writer_finish(struct cptrace_writer *writer, struct cptrace_calibration end, const struct cptrace_pair *pairs,
