@@ -90,6 +90,19 @@ static inline bool calibration_equal(const struct cptrace_calibration *a, const 
     return a->ticks == b->ticks && a->monotonic_ns == b->monotonic_ns && a->utc_ns == b->utc_ns;
 }
 
+/* The place of the highest bit that is set, from 0 on; of no 0. */
+static inline uint32_t highest_bit(uint32_t value)
+{
+#if defined(__GNUC__)
+    return 31u - (uint32_t)__builtin_clz(value);
+#else
+    uint32_t place = 0;
+    while (value >>= 1)
+        place++;
+    return place;
+#endif
+}
+
 /* Reads forward in [at, end). The first failure moves at nowhere and returns false. */
 struct cursor {
     const uint8_t *at, *end;

@@ -17,9 +17,12 @@
 #define DELTA_COLUMNS_WRITTEN 16u
 static_assert(DELTA_COLUMNS_WRITTEN <= DELTA_COLUMNS_MAX, "SPEC.md 4.3");
 
-/* Mean deltas are told apart in eighths of a tick. */
+/* Deltas count by their logarithm, in 16ths of a power of two: a few that are long say nothing of the others. Means of them are told apart
+ * in eighths of that. */
+#define LOG_STEPS_SHIFT 4
+#define LOG_MAX (8u << LOG_STEPS_SHIFT)
 #define MEAN_STEPS 8u
-#define MEAN_COUNT (DELTA_WIDE * MEAN_STEPS + 1)
+#define MEAN_COUNT (LOG_MAX * MEAN_STEPS + 1)
 
 #define OP_MAX_BYTES 4 /* a callee is one of at most BLOCK_EVENTS_MAX + OPEN_CALLS_MAX */
 #define OP_TWO_BYTES_LIMIT (1u << 14)
@@ -62,7 +65,7 @@ static void put_callee(struct events_encoder *encoder, uint64_t key)
     const size_t number = encoder->callee_count++;
     encoder->callees[number] = key;
     memset(&encoder->totals[number * DELTA_CONTEXTS], 0, DELTA_CONTEXTS * sizeof *encoder->totals);
-    memset(&encoder->columns[number * DELTA_CONTEXTS], 0, DELTA_CONTEXTS * sizeof *encoder->columns);
+    memset(&encoder->columns[number * DELTA_CONTEXTS], encoder->middle_column, DELTA_CONTEXTS * sizeof *encoder->columns);
 }
 
 /* A callee that the block has not had yet. False: no memory. */
@@ -103,7 +106,7 @@ static bool begin(struct events_encoder *encoder)
         buffers[i]->length = 0;
     for (size_t i = 1; i < encoder->callee_count; i++)
         forget_callee(encoder, encoder->callees[i]);
-    encoder->callee_count = 0;
+    encoder->callee_count = encoder->middle_column = 0;
     if (!reserve_callee(encoder))
         return false;
     put_callee(encoder, 0);
@@ -145,6 +148,13 @@ static_assert(PENDING_LEAF_TICKS_LONG == DELTA_WIDE, "a leaf's ticks are written
 
 #define SAMPLED_ONE (UINT64_C(1) << 32)
 
+/* Of what its byte holds. Between powers of two it rises evenly. */
+static inline uint32_t delta_log(uint32_t delta)
+{
+    const uint32_t power = highest_bit(delta + 1);
+    return (power << LOG_STEPS_SHIFT) + (((delta + 1) << LOG_STEPS_SHIFT >> power) & ((1u << LOG_STEPS_SHIFT) - 1));
+}
+
 static bool sample_range(struct events_encoder *encoder, const uint64_t *events, uint32_t from, uint32_t to)
 {
     uint32_t after_pop = from ? ends_in_pop(pending_code(events[from - 1])) : 0;
@@ -153,9 +163,9 @@ static bool sample_range(struct events_encoder *encoder, const uint64_t *events,
         uint32_t callee;
         if (!find_callee_of(encoder, events[i], &callee))
             return false;
-        encoder->totals[context_of(callee, is_pop(code), after_pop)] += SAMPLED_ONE + delta_byte(events[i]);
+        encoder->totals[context_of(callee, is_pop(code), after_pop)] += SAMPLED_ONE + delta_log(delta_byte(events[i]));
         if (code == PENDING_CODE_LEAF)
-            encoder->totals[context_of(callee, 1, 0)] += SAMPLED_ONE + pending_leaf_ticks(events[i]);
+            encoder->totals[context_of(callee, 1, 0)] += SAMPLED_ONE + delta_log(pending_leaf_ticks(events[i]));
         after_pop = ends_in_pop(code);
     }
     return true;
@@ -200,9 +210,9 @@ static void choose_delta_columns(struct events_encoder *encoder, uint32_t event_
         columns[mean] = (uint8_t)(used ? used - 1 : 0);
     }
     encoder->delta_columns = used ? used : 1;
+    encoder->middle_column = (uint8_t)(used / 2);
     for (size_t i = DELTA_CONTEXTS; i < context_count; i++)
-        if (encoder->totals[i])
-            encoder->columns[i] = columns[mean_of(encoder->totals[i])];
+        encoder->columns[i] = encoder->totals[i] ? columns[mean_of(encoder->totals[i])] : encoder->middle_column;
 }
 
 static bool encode_callees(struct events_encoder *encoder)

@@ -12,10 +12,11 @@ struct events_encoder {
     uint64_t *steps; /* PENDING_CODES per function: how an event of it is written; 0: not known yet */
     size_t step_function_count;
     uint64_t *callees; /* as pending_callee has them; 0 stands for no function: the block's numbers of the others are one less */
-    uint64_t *totals;  /* DELTA_CONTEXTS per callee, of a sample: events << 32 | sum of their deltas, cut to what one byte holds */
+    uint64_t *totals;  /* DELTA_CONTEXTS per callee, of a sample: events << 32 | sum of the logarithms of their deltas */
     uint8_t *columns;  /* DELTA_CONTEXTS per callee: where these deltas go */
     size_t callee_count, callee_capacity, totals_capacity, columns_capacity;
     uint32_t delta_columns;
+    uint8_t middle_column;                    /* of those that the sample says nothing of */
     struct byte_buffer delta;                 /* the delta columns, before they are coded */
     const uint8_t *deltas[DELTA_COLUMNS_MAX]; /* where each begins */
     uint32_t delta_counts[DELTA_COLUMNS_MAX];

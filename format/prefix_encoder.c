@@ -41,18 +41,6 @@ static void count_symbols(struct prefix_code *code, const uint8_t *symbols, size
         code->counts[symbol] = counts[0][symbol] + counts[1][symbol] + counts[2][symbol] + counts[3][symbol];
 }
 
-static inline uint32_t highest_bit(uint32_t value)
-{
-#if defined(__GNUC__)
-    return 31u - (uint32_t)__builtin_clz(value);
-#else
-    uint32_t bit = 0;
-    while (value >>= 1)
-        bit++;
-    return bit;
-#endif
-}
-
 /* Rises with the count; every fourth of a power of two has its own, so that few symbols share one. */
 #define RANK_COUNT 96u
 static uint32_t rank_of(uint32_t count)
