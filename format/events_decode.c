@@ -438,7 +438,7 @@ static enum cptrace_status decode_events(struct decoder *decoder, uint32_t event
     const uint8_t *const op_end = decoder->op_end;
     const char *problem = NULL;
     for (at.left = event_count; at.left > 0; at.left--) {
-        uint64_t op;
+        uint64_t op = 0;
         if (UNLIKELY(!next_op(op_end, &at, &op) || op >= op_limit)) {
             problem = "no valid op";
             break;

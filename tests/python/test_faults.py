@@ -91,14 +91,19 @@ def test_a_write_that_fails_in_a_long_run(tmp_path, action, first):
     assert call_count_of_left(run.part) + run.missing == LONG + 1
 
 
+SPOOL_BYTES = 16 << 10  # of the trace wait in the ring file until there is a part, and stay there when the part cannot take them
+
+
 @pytest.mark.parametrize("room", [0, 1, 79, 15_000, 20_000, 100_000])
 def test_a_disk_that_fills_up_within_a_write(tmp_path, room):
     run = run_main(tmp_path, f"write=full{room}", LONG)
-    if room < 100:  # less than the header and the info: there is no part
-        assert run.files(".part") == [] and call_count_of_left(run.ring) + run.missing == LONG + 1
-    else:
-        assert run.part.stat().st_size == room
-        assert call_count_of_left(run.part) + run.missing == LONG + 1
+    parts = run.files(".part")
+    if room < 100:  # less than the header and the info
+        assert parts == []
+    elif room > SPOOL_BYTES:  # else the first block may have been in the spool, or not
+        assert len(parts) == 1
+    assert [part.stat().st_size for part in parts] == [room] * len(parts)
+    assert call_count_of_left(run.part if parts else run.ring) + run.missing == LONG + 1
 
 
 @pytest.mark.parametrize("action", ["ENOSPC", "EIO", "full100", "EFBIG"])
