@@ -40,10 +40,10 @@ class Plain(Mode):
 
 
 class Null(Mode):
-    reads_clock = False
+    kind = "null"
 
     def start(self):
-        self.hook = NullHook(self.sees_c_calls, self.reads_clock)
+        self.hook = NullHook(self.sees_c_calls, self.kind)
         self.hook.start()
 
     def stop(self):
@@ -51,7 +51,11 @@ class Null(Mode):
 
 
 class NullClock(Null):
-    reads_clock = True
+    kind = "clock"
+
+
+class NullStore(Null):
+    kind = "store"
 
 
 class NullPython(Null):
@@ -150,6 +154,7 @@ MODES = {
     "plain": Plain,
     "null": Null,
     "null_clock": NullClock,
+    "null_store": NullStore,
     "callprofiler": Callprofiler,
     "null_python": NullPython,
     "callprofiler_python": CallprofilerPython,
@@ -160,6 +165,7 @@ MODES = {
 }
 REMARKS = {
     "null_clock": "a hook that reads the clock and does nothing else",
+    "null_store": "a hook that stores the clock in a ring of 2 MiB, unasked and unread",
     "viztracer": "its buffer holds all calls, in memory; writing them out is not measured",
     "yappi": "wall clock, with builtins; sums only, in memory",
     "trace0": "Python calls only, and figures are per Python call; set against our c_calls=False, where that is possible",

@@ -30,7 +30,7 @@ def _compile(module):
 
 
 def load():
-    """The extension module; with the hooks `null` and `clock` on 3.12 and later, with start(reads_clock) and stop() before."""
+    """The extension module; with the hooks `null`, `clock` and `store` on 3.12 and later, with start(name of the hook) and stop() before."""
     module = FOLDER / f"null_hook{sysconfig.get_config_var('EXT_SUFFIX')}"
     if not module.exists() or module.stat().st_mtime < SOURCE.stat().st_mtime:
         FOLDER.mkdir(parents=True, exist_ok=True)
@@ -42,17 +42,17 @@ def load():
 
 
 class NullHook:
-    """On between start() and stop(), for Python and C calls or for Python calls only; does nothing, or reads the clock."""
+    """On between start() and stop(), for Python and C calls or for Python calls only; `kind`: null, clock or store."""
 
-    def __init__(self, c_calls=True, reads_clock=False):
+    def __init__(self, c_calls=True, kind="null"):
         self.module = load()
-        self.c_calls, self.reads_clock = c_calls, reads_clock
+        self.c_calls, self.kind = c_calls, kind
 
     def start(self):
         if hasattr(self.module, "start"):
-            self.module.start(self.reads_clock)
+            self.module.start(self.kind)
             return
-        hook = self.module.clock if self.reads_clock else self.module.null
+        hook = getattr(self.module, self.kind)
         monitoring = sys.monitoring
         monitoring.use_tool_id(TOOL_ID, "null hook")
         wanted = PYTHON_EVENTS + (C_EVENTS if self.c_calls else ())
