@@ -323,12 +323,17 @@ print("done")
 """
 
 
+# PYTHONWARNINGS takes plain text alone, of the beginning. A thread that was joined may not have ended for the system yet, of which Python warns
+# when it forks, whoever looks on.
+FORK_WARNING = "ignore:This process:DeprecationWarning"
+
+
 @pytest.fixture(scope="module")
 def run_command(tmp_path_factory):
     def run(*options):
         folder = tmp_path_factory.mktemp("command")
         (folder / "script.py").write_text(textwrap.dedent(PROGRAM), encoding="utf-8")
-        process = run_process([tool("callprofiler"), "run", *options, "script.py"], folder)
+        process = run_process([tool("callprofiler"), "run", *options, "script.py"], folder, {"PYTHONWARNINGS": FORK_WARNING})
         assert process.returncode == 0, process.stderr
         assert process.stdout == "done\n"
         return folder, process
