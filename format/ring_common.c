@@ -94,7 +94,7 @@ static bool start(struct frame_table *table, struct lane_stack *lane, uint32_t f
 static NOINLINE bool push_frame(struct run_frames *run, struct lane_stack *lane, uint32_t op, uint32_t function, uint64_t address,
                                 struct stack_entry *entry)
 {
-    if (!address || function == CPTRACE_NO_NUMBER)
+    if (!address || function >= PENDING_NO_FUNCTION)
         return false;
     if (op == CPTRACE_RING_RESUME)
         return resume(&run->table, lane->writer, function, address, entry);
@@ -150,8 +150,8 @@ uint64_t cptrace_ring_take_common(struct cptrace_transcoder *transcoder, const s
         const uint64_t number = slot.word >> 8, ticks = slot.tick - tick; /* beyond all limits when time went backwards */
         if (slot.tick > last_tick || number >= function_capacity || ticks >= PENDING_TICKS_LONG)
             break;
-        const uint32_t function = functions[number] - 1; /* CPTRACE_NO_NUMBER: nothing defined it */
-        if (op == CPTRACE_RING_CALL && function != CPTRACE_NO_NUMBER) {
+        const uint32_t function = functions[number] - 1; /* beyond PENDING_NO_FUNCTION: nothing defined it, or it is left out */
+        if (op == CPTRACE_RING_CALL && function < PENDING_NO_FUNCTION) {
             if (next + 1 < next_end && is_leaf(slot, next[1], last_tick)) {
                 next++;
                 tick = next->tick;

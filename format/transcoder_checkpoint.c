@@ -150,7 +150,7 @@ bool cptrace_checkpoint_file_bytes(const uint8_t *bytes, size_t length, uint64_t
 /* Of the file, or left out of it. */
 static bool is_function(const struct cptrace_transcoder *transcoder, uint32_t function)
 {
-    return (function & FUNCTION_LEFT_OUT) || function < cptrace_writer_function_count(transcoder->run.writer);
+    return function & FUNCTION_LEFT_OUT ? transcoder->sieving : function < cptrace_writer_function_count(transcoder->run.writer);
 }
 
 static bool restore_functions(struct cptrace_transcoder *transcoder, struct checkpoint_cursor *from)
