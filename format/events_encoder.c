@@ -8,7 +8,7 @@
 #include "pending_event.h"
 #include "prefix_code.h"
 
-/* Events that pay for an entropy table of their own, and how many tables are worth the time at most. */
+/* Events that pay for a code of their own, and how many codes are worth the time at most. */
 #define EVENTS_PER_DELTA_COLUMN 1024u
 /* The sample: the first SAMPLE_EVENTS of every SAMPLE_EVERY that wait. */
 #define SAMPLE_EVERY 1024u
