@@ -4,13 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "counter_step.h"
 #include "platform.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
 
-struct rec_clock rec_clock = {.source = REC_CLOCK_MONOTONIC, .shift = 2, .ticks_per_ns = 0.25};
+#define TICK_NS_MIN 4.0
+#define STEP_READINGS 1024u
+
+struct rec_clock rec_clock = {.source = REC_CLOCK_MONOTONIC, .ticks_per_ns = 1.0 / (1 << REC_CLOCK_MONOTONIC_SHIFT)};
 
 static struct cptrace_calibration first_point;
 
@@ -40,13 +44,16 @@ static void choose_source(void)
 #endif
 }
 
-/* The shift that makes a tick at least 4 ns (and less than 8), for a counter of this many nanoseconds a count. */
-static unsigned shift_for(double ns_per_count)
+/* How far the counter goes up at once. Something else lies between readings each time. */
+static double measure_step(void)
 {
-    unsigned shift = 0;
-    while (shift < 8 && ns_per_count * (double)(1u << shift) < 4.0)
-        shift++;
-    return shift;
+    uint64_t readings[STEP_READINGS];
+    for (uint32_t i = 0; i < STEP_READINGS; i++) {
+        readings[i] = rec_clock_fast_count();
+        for (volatile uint32_t spin = i * 7 % 11; spin > 0; spin--)
+            ;
+    }
+    return rec_counter_step(readings, STEP_READINGS);
 }
 
 static double measure_ns_per_tick(uint64_t at_least_ns)
@@ -58,13 +65,32 @@ static double measure_ns_per_tick(uint64_t at_least_ns)
     return (double)(now.monotonic_ns - start.monotonic_ns) / (double)(now.ticks - start.ticks);
 }
 
+/* As rec_clock.scale has it. A tick of one count is one of 1 + 2^-64: all ticks are one less, and as far apart. */
+static uint64_t scale_of(double counts_per_tick)
+{
+    const double scale = 18446744073709551616.0 / counts_per_tick;
+    return scale < 18446744073709551616.0 ? (uint64_t)scale : UINT64_MAX;
+}
+
+/* The shortest tick of at least TICK_NS_MIN that is the counter's step, or that doubled again and again. */
+static void choose_ticks(void)
+{
+    rec_clock.scale = scale_of(1);
+    const double ns_per_count = measure_ns_per_tick(200000);
+    double counts_per_tick = measure_step();
+    while (ns_per_count * counts_per_tick < TICK_NS_MIN)
+        counts_per_tick *= 2;
+    rec_clock.scale = scale_of(counts_per_tick);
+    rec_clock.ticks_per_ns = 1.0 / (ns_per_count * counts_per_tick);
+}
+
 void rec_clock_choose(void)
 {
     choose_source();
-    rec_clock.shift = 0;
-    const double ns_per_count = rec_clock.source == REC_CLOCK_MONOTONIC ? 1.0 : measure_ns_per_tick(200000);
-    rec_clock.shift = shift_for(ns_per_count);
-    rec_clock.ticks_per_ns = 1.0 / (ns_per_count * (double)(1u << rec_clock.shift));
+    if (rec_clock_is_fast())
+        choose_ticks();
+    else
+        rec_clock.ticks_per_ns = 1.0 / (1 << REC_CLOCK_MONOTONIC_SHIFT);
     first_point = rec_clock_calibrate();
 }
 

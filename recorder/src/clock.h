@@ -1,4 +1,5 @@
-/* The recorder's clock: raw ticks of about 4 to 8 ns, cheap to read, tied to the wall clocks by calibration points. */
+/* The recorder's clock: ticks of 4 to 8 ns, or as long as the counter's steps are where those are longer; cheap to read, tied to the wall
+ * clocks by calibration points. */
 #ifndef REC_CLOCK_H
 #define REC_CLOCK_H
 
@@ -16,7 +17,7 @@ enum rec_clock_source { REC_CLOCK_TSC = 1, REC_CLOCK_CNTVCT, REC_CLOCK_MONOTONIC
 
 struct rec_clock {
     enum rec_clock_source source;
-    unsigned shift;      /* raw counter to ticks */
+    uint64_t scale;      /* ticks per count of the counter, times 2^64; not for CLOCK_MONOTONIC */
     double ticks_per_ns; /* about: for intervals that need not be exact */
 };
 extern REC_OF_THIS_MODULE struct rec_clock rec_clock; /* set once, by rec_clock_choose */
@@ -26,30 +27,44 @@ uint64_t rec_clock_monotonic_raw(void);
 /* Whether the counter is read by an instruction. */
 static inline bool rec_clock_is_fast(void) { return rec_clock.source != REC_CLOCK_MONOTONIC; }
 
-/* Only where it is. */
-static inline uint64_t rec_clock_fast_ticks(void)
+#define REC_CLOCK_MONOTONIC_SHIFT 2 /* nanoseconds to ticks */
+
+/* The counter itself: only where it is read by an instruction. */
+static inline uint64_t rec_clock_fast_count(void)
 {
 #if defined(__x86_64__) || defined(_M_X64)
-    return __rdtsc() >> rec_clock.shift;
+    return __rdtsc();
 #elif defined(__aarch64__)
     uint64_t count;
     __asm__ volatile("mrs %0, cntvct_el0" : "=r"(count));
-    return count >> rec_clock.shift;
+    return count;
 #else
-    return rec_clock_monotonic_raw() >> rec_clock.shift;
+    return rec_clock_monotonic_raw();
+#endif
+}
+
+/* The same in ticks. */
+static inline uint64_t rec_clock_fast_ticks(void)
+{
+#if defined(_M_X64)
+    return __umulh(rec_clock_fast_count(), rec_clock.scale);
+#elif defined(__SIZEOF_INT128__)
+    return (uint64_t)(((unsigned __int128)rec_clock_fast_count() * rec_clock.scale) >> 64);
+#else
+    return rec_clock_fast_count() >> REC_CLOCK_MONOTONIC_SHIFT; /* no counter is chosen here */
 #endif
 }
 
 static inline uint64_t rec_clock_ticks(void)
 {
-    return __builtin_expect(rec_clock_is_fast(), 1) ? rec_clock_fast_ticks() : rec_clock_monotonic_raw() >> rec_clock.shift;
+    return __builtin_expect(rec_clock_is_fast(), 1) ? rec_clock_fast_ticks() : rec_clock_monotonic_raw() >> REC_CLOCK_MONOTONIC_SHIFT;
 }
 
 static inline uint64_t rec_clock_ticks_of_ns(uint64_t ns) { return (uint64_t)((double)ns * rec_clock.ticks_per_ns); }
 
 static inline uint64_t rec_clock_ns_of_ticks(uint64_t ticks) { return (uint64_t)((double)ticks / rec_clock.ticks_per_ns); }
 
-/* Chooses the counter and its shift; takes about 0.2 ms, once. */
+/* Chooses the counter and its ticks; takes about 0.3 ms, once. */
 void rec_clock_choose(void);
 const char *rec_clock_name(void);
 

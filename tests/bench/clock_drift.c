@@ -83,7 +83,8 @@ int main(int argument_count, char **arguments)
     }
     const size_t count = seconds + 1;
     const double nominal = (double)nominal_q32 / 4294967296.0;
-    printf("clock %s, shift %u, %.1f s\n", rec_clock_name(), rec_clock.shift, ms_between(&points[0], &points[count - 1]) * 1e-3);
+    printf("clock %s, %.2f ns a tick, %.1f s\n", rec_clock_name(), 1.0 / rec_clock.ticks_per_ns,
+           ms_between(&points[0], &points[count - 1]) * 1e-3);
     print_rates(points, count);
     printf("nominal tick: %+.3f ppm off\n", (nominal / rate(&points[0], &points[count - 1]) - 1) * 1e6);
     printf("worst error of a converted tick: %+lld ns with a start and the nominal tick only\n",

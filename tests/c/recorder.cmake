@@ -7,6 +7,7 @@ if(Python_Development.Module_FOUND AND NOT WIN32)
     ${recorder_sources}/run_error.c ${recorder_sources}/lost.c
     ${recorder_sources}/ring_files.c
     ${recorder_sources}/trace_files.c ${recorder_sources}/drainer.c ${recorder_sources}/clock.c
+    ${recorder_sources}/counter_step.c
     ${recorder_sources}/platform_posix.c)
   target_include_directories(race_recorder PRIVATE "${recorder_sources}")
   target_include_directories(race_recorder SYSTEM PRIVATE ${Python_INCLUDE_DIRS})
@@ -17,7 +18,8 @@ endif()
 # Its clock needs no Python at all.
 if(NOT WIN32)
   add_library(recorder_clock STATIC EXCLUDE_FROM_ALL
-    "${CMAKE_CURRENT_SOURCE_DIR}/../../recorder/src/clock.c" "${CMAKE_CURRENT_SOURCE_DIR}/../../recorder/src/platform_posix.c")
+    "${CMAKE_CURRENT_SOURCE_DIR}/../../recorder/src/clock.c"
+    "${CMAKE_CURRENT_SOURCE_DIR}/../../recorder/src/counter_step.c" "${CMAKE_CURRENT_SOURCE_DIR}/../../recorder/src/platform_posix.c")
   target_include_directories(recorder_clock PUBLIC "${CMAKE_CURRENT_SOURCE_DIR}/../../recorder/src")
   target_link_libraries(recorder_clock PUBLIC cptrace pthread)
   add_executable(bench_clock_drift EXCLUDE_FROM_ALL "${CMAKE_CURRENT_SOURCE_DIR}/../bench/clock_drift.c")
