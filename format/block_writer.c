@@ -18,6 +18,32 @@
 #define EVENTS_MATCH_MIN_BYTES 7
 #define EVENTS_HASH_LOG 12
 
+/* A compressor that no writer uses: each takes it for a block and puts it back. To make one takes 20 µs on a virtual machine, where zstd's
+ * question what the processor can do goes to the hypervisor; and writers that wait for their next block need none. */
+#if defined(_MSC_VER) && !defined(__clang__)
+#include <intrin.h>
+static void *volatile idle_compressor;
+#define EXCHANGE_IDLE(compressor) _InterlockedExchangePointer(&idle_compressor, compressor)
+#else
+#include <stdatomic.h>
+static _Atomic(ZSTD_CCtx *) idle_compressor;
+#define EXCHANGE_IDLE(compressor) atomic_exchange(&idle_compressor, compressor)
+#endif
+
+static bool take_compressor(struct block_writer *writer)
+{
+    writer->compressor = EXCHANGE_IDLE(NULL);
+    if (!writer->compressor)
+        writer->compressor = ZSTD_createCCtx();
+    return writer->compressor || cptrace_block_writer_no_memory(writer);
+}
+
+static void put_compressor_back(struct block_writer *writer)
+{
+    ZSTD_freeCCtx(EXCHANGE_IDLE(writer->compressor));
+    writer->compressor = NULL;
+}
+
 bool cptrace_block_writer_no_memory(struct block_writer *writer)
 {
     if (writer->error.status == CPTRACE_OK)
@@ -25,16 +51,13 @@ bool cptrace_block_writer_no_memory(struct block_writer *writer)
     return false;
 }
 
-bool cptrace_block_writer_init(struct block_writer *writer, struct cptrace_sink sink, uint32_t file_id, int level)
+void cptrace_block_writer_init(struct block_writer *writer, struct cptrace_sink sink, uint32_t file_id, int level)
 {
     *writer = (struct block_writer){.sink = sink, .file_id = file_id, .level = level};
-    writer->compressor = ZSTD_createCCtx();
-    return writer->compressor ? true : cptrace_block_writer_no_memory(writer);
 }
 
 void cptrace_block_writer_free(struct block_writer *writer)
 {
-    ZSTD_freeCCtx(writer->compressor);
     cptrace_buffer_free(&writer->frame);
     cptrace_buffer_free(&writer->index.entries);
 }
@@ -99,17 +122,9 @@ static bool compress_piece(struct block_writer *writer, const void *bytes, size_
     return true;
 }
 
-static bool compress_block(struct block_writer *writer, uint8_t kind, const struct block_piece *pieces, size_t piece_count)
+static bool compress_pieces(struct block_writer *writer, uint8_t kind, size_t content_bytes, const struct block_piece *pieces,
+                            size_t piece_count)
 {
-    size_t content_bytes = BLOCK_HEADER_BYTES;
-    for (size_t i = 0; i < piece_count; i++)
-        content_bytes += pieces[i].length;
-    if (content_bytes > CPTRACE_CONTENT_MAX) {
-        cptrace_error_set(&writer->error, CPTRACE_INVALID_ARGUMENT, writer->offset, "block content: %zu bytes, at most %u fit",
-                          content_bytes, CPTRACE_CONTENT_MAX);
-        return false;
-    }
-
     uint8_t header[BLOCK_HEADER_BYTES] = {kind};
     store_u32(store_u32(header + 4, writer->file_id), writer->sequence);
     if (!begin_frame(writer, kind, content_bytes) || !compress_piece(writer, header, sizeof header, ZSTD_e_continue))
@@ -121,6 +136,23 @@ static bool compress_block(struct block_writer *writer, uint8_t kind, const stru
             return false;
     }
     return true;
+}
+
+static bool compress_block(struct block_writer *writer, uint8_t kind, const struct block_piece *pieces, size_t piece_count)
+{
+    size_t content_bytes = BLOCK_HEADER_BYTES;
+    for (size_t i = 0; i < piece_count; i++)
+        content_bytes += pieces[i].length;
+    if (content_bytes > CPTRACE_CONTENT_MAX) {
+        cptrace_error_set(&writer->error, CPTRACE_INVALID_ARGUMENT, writer->offset, "block content: %zu bytes, at most %u fit",
+                          content_bytes, CPTRACE_CONTENT_MAX);
+        return false;
+    }
+    if (!take_compressor(writer))
+        return false;
+    const bool is_compressed = compress_pieces(writer, kind, content_bytes, pieces, piece_count);
+    put_compressor_back(writer);
+    return is_compressed;
 }
 
 bool cptrace_block_write(struct block_writer *writer, struct index_block block, const struct block_piece *pieces, size_t piece_count)

@@ -12,7 +12,7 @@ struct ZSTD_CCtx_s;
 
 struct block_writer {
     struct cptrace_sink sink;
-    struct ZSTD_CCtx_s *compressor;
+    struct ZSTD_CCtx_s *compressor; /* while a block is compressed */
     int level;
     uint32_t file_id;
     uint32_t sequence; /* of the next block */
@@ -28,7 +28,7 @@ struct block_piece {
     size_t length;
 };
 
-bool cptrace_block_writer_init(struct block_writer *writer, struct cptrace_sink sink, uint32_t file_id, int level);
+void cptrace_block_writer_init(struct block_writer *writer, struct cptrace_sink sink, uint32_t file_id, int level);
 void cptrace_block_writer_free(struct block_writer *writer);
 
 /* Writes one block whose body is the pieces. block gives kind and, for events, what the index tells; the rest is filled in. */

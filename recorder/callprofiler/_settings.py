@@ -106,14 +106,14 @@ class Settings:
 
 
 _TOLD_OPTIONS = ("c_calls", "args", "threads", "processes", "max_depth", "include", "exclude", "min_call", "max_bytes", "every", "probability")
+_DEFAULT_OPTIONS = Options()
 
 
 def _shown_options(options: Options):
     """What differs from the default, of what changes the trace: a reader must know what was left out."""
-    default = Options()
     for name in _TOLD_OPTIONS:
         value = getattr(options, name)
-        if value == getattr(default, name):
+        if value == getattr(_DEFAULT_OPTIONS, name):
             continue
         if isinstance(value, tuple):
             for pattern in value:

@@ -8,6 +8,7 @@ import resource
 import statistics
 import sys
 import time
+from pathlib import Path
 
 import callprofiler
 
@@ -61,10 +62,26 @@ def _forty_nine():
         len("x")
 
 
+def _file_s(folder, number, content):
+    """What a file with that content takes by itself: the least that a run with a file of its own can take."""
+    begin = time.perf_counter()
+    part = os.path.join(folder, f"plain_{number}.part")
+    file = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    os.write(file, content)
+    os.close(file)
+    os.rename(part, os.path.join(folder, f"plain_{number}"))
+    return time.perf_counter() - begin
+
+
 def short_run(folder):
-    """Fifty calls, each time a run and a file of its own: start and end, medians, and the bytes on disk."""
-    begun, ended = [], []
-    for _ in range(SHORT_RUNS):
+    """Fifty calls, each time a run and a file of its own: start and end, medians, beside what the file takes by itself; and its bytes.
+
+    On some file systems a new file costs the more, the more were removed in the minutes before (ext4 looks at each inode that was
+    freed lately before it takes one). So nothing is removed here until all runs are done, and the file by itself tells about what was
+    removed before.
+    """
+    begun, ended, files, content = [], [], [], b""
+    for number in range(SHORT_RUNS):
         before = time.perf_counter()
         run = callprofiler.block("short", output_dir=folder, quiet=True)
         run.__enter__()
@@ -75,14 +92,15 @@ def short_run(folder):
         stopped = time.perf_counter()
         begun.append(started - before)
         ended.append(stopped - done)
-        size = os.path.getsize(run.path)
-        os.remove(run.path)
+        content = content or Path(run.path).read_bytes()
+        files.append(_file_s(folder, number, content))
     both = [begin + end for begin, end in zip(begun, ended)]
     return {
         "start_us": statistics.median(begun) * 1e6,
         "end_us": statistics.median(ended) * 1e6,
         "start_and_end_us": statistics.median(both) * 1e6,
-        "bytes": size,
+        "file_us": statistics.median(files) * 1e6,
+        "bytes": len(content),
     }
 
 
