@@ -151,6 +151,28 @@ Test(section_4_3, every_op)
     cptrace_events_free(&events);
 }
 
+/* Resumed: the call that was suspended last, by its place; then the newest that waits, past that one; then that again, with nothing
+ * between. */
+Test(section_4_3, the_newest_suspension_that_waits)
+{
+    const struct literal literal = {
+        .event_count = 8,
+        COLUMN(callee, "\x03"),
+        COLUMN(op, "\x10\x02\x10\x02\x03\x03\x02\x03"),
+        COLUMN(start, "\x00\x00"),
+        COLUMN(resume, "\x01\x00\x00"),
+        COLUMN(delta, "\x00\x00\x00\x00\x00\x00\x00\x00"),
+    };
+    struct cptrace_events events = {0};
+    struct cptrace_error error = {0};
+    cr_assert_eq(decode_literal(&literal, &events, &error, NULL), CPTRACE_OK, "%s", error.message);
+    cr_assert_eq(events.event_count, 8);
+    cr_expect_eq(events.events[4].value, 1);
+    cr_expect_eq(events.events[5].value, 0);
+    cr_expect_eq(events.events[7].value, 0);
+    cptrace_events_free(&events);
+}
+
 /* Events from tick 5 on; callee 0 is function 0, callee 1 an activation of function 1. */
 #define WRONG(count, last_tick, ops, deltas) .event_count = count, .first = 5, .last = last_tick, COLUMN(op, ops), COLUMN(delta, deltas)
 
@@ -170,6 +192,13 @@ Test(section_4_3, contradictions_are_refused)
         {"the last tick is later", {WRONG(1, 6, "\x10", "\x00")}},
         {"an event past the last tick", {WRONG(2, 6, "\x10\x10", "\x00\x02")}},
         {"ticks that wrap", {WRONG(2, 6, "\x10\x10", "\x00\xFF"), COLUMN(wide, "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01")}},
+        {"ticks that wrap, and come back to the last tick",
+         {.event_count = 3,
+          .first = UINT64_MAX - 9,
+          .last = UINT64_MAX,
+          COLUMN(op, "\x10\x10\x10"),
+          COLUMN(delta, "\x00\xFE\xFF"),
+          COLUMN(wide, "\x8C\xFC\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01")}},
         {"a wide delta that is missing", {WRONG(2, 260, "\x10\x10", "\x00\xFF")}},
         {"a wide delta in a longer form", {WRONG(2, 261, "\x10\x10", "\x00\xFF"), COLUMN(wide, "\x81\x00")}},
         {"a wide delta too many", {WRONG(1, 5, "\x10", "\x00"), COLUMN(wide, "\x00")}},
@@ -195,6 +224,8 @@ Test(section_4_3, contradictions_are_refused)
         {"resume of nothing", {WRONG(1, 5, "\x03", "\x00"), COLUMN(resume, "\x00")}},
         {"resume of what was never suspended", {WRONG(1, 5, "\x03", "\x00"), COLUMN(resume, "\x01")}},
         {"resume twice", {WRONG(4, 5, "\x11\x02\x03\x03", "\x00\x00\x00\x00"), COLUMN(start, "\x00"), COLUMN(resume, "\x00\x01")}},
+        {"resume when nothing waits",
+         {WRONG(5, 5, "\x11\x02\x03\x03\x00", "\x00\x00\x00\x00\x00"), COLUMN(start, "\x00"), COLUMN(resume, "\x00\x00")}},
         {"a resume too many", {WRONG(1, 5, "\x10", "\x00"), COLUMN(resume, "\x00")}},
         {"reopen of a plain callee", {WRONG(1, 5, "\x04", "\x00"), COLUMN(reopen, "\x00\x00\x00")}},
         {"reopen of no callee", {WRONG(1, 5, "\x04", "\x00"), COLUMN(reopen, "\x00\x02\x00")}},
@@ -283,6 +314,41 @@ Test(section_4_3, leaves_and_codes)
                 cr_assert(events.events[k].tick == expected[k].tick && events.events[k].op == expected[k].op &&
                               events.events[k].value == expected[k].value,
                           "literal %zu, event %zu", i, k);
+    }
+    cptrace_events_free(&events);
+}
+
+/* Each event but the first has a wide delta in turn, the others 1. */
+Test(section_4_3, a_wide_delta_of_any_event)
+{
+    static const struct cptrace_event expected[] = {
+        {.op = CPTRACE_OP_CALL, .value = 3}, {.op = CPTRACE_OP_CALL, .value = 7}, {.op = CPTRACE_OP_RETURN}, {.op = CPTRACE_OP_START},
+        {.op = CPTRACE_OP_SUSPEND},          {.op = CPTRACE_OP_RESUME},           {.op = CPTRACE_OP_RETURN}, {.op = CPTRACE_OP_UNWIND},
+        {.op = CPTRACE_OP_CALL, .value = 7}, {.op = CPTRACE_OP_RETURN},
+    };
+    enum { EVENTS = sizeof expected / sizeof *expected };
+    struct cptrace_events events = {0};
+    for (size_t wide = 1; wide < EVENTS; wide++) {
+        char deltas[EVENTS] = {0};
+        memset(deltas + 1, 1, EVENTS - 1);
+        deltas[wide] = '\xFF';
+        const struct literal literal = coded((struct literal){.event_count = EVENTS,
+                                                              .last = 100 + EVENTS - 2 + 258,
+                                                              COLUMN(op, "\x11\x10\x12\x02\x03\x00\x01\x10"),
+                                                              COLUMN(start, "\x00"),
+                                                              COLUMN(resume, "\x00"),
+                                                              COLUMN(code, "\x00"),
+                                                              COLUMN(wide, "\x03"),
+                                                              .delta = deltas,
+                                                              .delta_bytes = EVENTS});
+        struct cptrace_error error = {0};
+        cr_assert_eq(decode_literal(&literal, &events, &error, NULL), CPTRACE_OK, "%zu: %s", wide, error.message);
+        cr_assert_eq(events.event_count, EVENTS);
+        for (size_t i = 0; i < EVENTS; i++) {
+            const struct cptrace_event *const event = &events.events[i];
+            cr_expect(event->op == expected[i].op && event->value == expected[i].value, "wide %zu, event %zu", wide, i);
+            cr_expect_eq(event->tick, 100 + i + (i >= wide ? 257 : 0), "wide %zu, event %zu", wide, i);
+        }
     }
     cptrace_events_free(&events);
 }

@@ -102,8 +102,10 @@ struct cptrace_events {
     size_t start_count, start_capacity;
     struct cptrace_annotation *annotations;
     size_t annotation_count, annotation_capacity;
-    uint32_t *stack; /* of the decoder, while it works */
+    uint64_t *stack; /* of the decoder, while it works */
     size_t stack_capacity;
+    struct cptrace_suspension *suspensions; /* the same */
+    size_t suspension_capacity;
     uint8_t *deltas; /* the same: those that are coded in the block */
     size_t deltas_capacity;
     uint32_t function_limit; /* every function number in the block is smaller: compare once with function_count */
