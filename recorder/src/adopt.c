@@ -15,11 +15,11 @@ static bool belongs_here(const struct rec_run_object *object, const PyThreadStat
     return object->home_context != state->context || (object->frame && rec_frame_is_on_stack(object->frame));
 }
 
-bool rec_switch_on_for_frame(struct rec_thread *thread, struct rec_run *run, const void *frame)
+bool rec_switch_on_for_frame(struct rec_thread *thread, struct rec_run *run, const void *frame, const PyCodeObject *code)
 {
     struct rec_lane *lane = rec_run_lane(run, thread);
     if (lane)
-        rec_thread_switch_on(thread, lane, frame);
+        rec_thread_switch_on(thread, lane, frame, code);
     return lane != NULL;
 }
 
@@ -68,7 +68,7 @@ struct rec_lane *rec_adopt(struct rec_thread *thread, PyCodeObject *code)
     const void *frame = rec_frame_current();
     bool has_open_run = false;
     for (struct rec_run_object *found; (found = outermost_that_is_off(thread, innermost, state, &has_open_run));)
-        if (!rec_switch_on_for_frame(thread, found->run, frame))
+        if (!rec_switch_on_for_frame(thread, found->run, frame, code))
             break;
     if (!has_open_run) {
         thread->context = state->context;

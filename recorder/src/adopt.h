@@ -19,7 +19,7 @@ extern PyObject *rec_run_variable;
  * this code) ends or suspends. The innermost lane that is on afterwards, or NULL. */
 struct rec_lane *rec_adopt(struct rec_thread *thread, PyCodeObject *code);
 
-/* Switches a run on until this frame ends or suspends. False: it takes no more lanes. */
-bool rec_switch_on_for_frame(struct rec_thread *thread, struct rec_run *run, const void *frame);
+/* Switches a run on until this frame, of this code, ends or suspends. False: it takes no more lanes. */
+bool rec_switch_on_for_frame(struct rec_thread *thread, struct rec_run *run, const void *frame, const PyCodeObject *code);
 
 #endif

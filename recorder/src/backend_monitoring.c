@@ -23,7 +23,8 @@ SLOW static PyObject *enter(struct rec_thread *thread, PyObject *code, enum cptr
 
 SLOW static PyObject *leave(struct rec_thread *thread, PyObject *code, enum cptrace_ring_op op)
 {
-    rec_leave(thread, (PyCodeObject *)code, op);
+    if (!rec_leave_fast(thread->enter_lane, (PyCodeObject *)code, op))
+        rec_leave(thread, (PyCodeObject *)code, op);
     return Py_None;
 }
 
@@ -54,7 +55,10 @@ HOOK(on_py_return)
 HOOK(on_py_resume)
 {
     (void)self, (void)count, (void)keywords;
-    return enter(&rec_this_thread, args[0], CPTRACE_RING_RESUME);
+    struct rec_thread *thread = &rec_this_thread;
+    if (rec_resume_fast(thread->enter_lane, (PyCodeObject *)args[0]))
+        return Py_None;
+    return enter(thread, args[0], CPTRACE_RING_RESUME);
 }
 
 HOOK(on_py_throw)
@@ -66,7 +70,10 @@ HOOK(on_py_throw)
 HOOK(on_py_yield)
 {
     (void)self, (void)count, (void)keywords;
-    return leave(&rec_this_thread, args[0], CPTRACE_RING_SUSPEND);
+    struct rec_thread *thread = &rec_this_thread;
+    if (rec_leave_fast(thread->enter_lane, (PyCodeObject *)args[0], CPTRACE_RING_SUSPEND))
+        return Py_None;
+    return leave(thread, args[0], CPTRACE_RING_SUSPEND);
 }
 
 /* From 3.13 on, an exception that a signal handler raises as a function begins comes before PY_START: at its first RESUME, which has a

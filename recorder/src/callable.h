@@ -45,6 +45,8 @@ static inline struct rec_function *rec_function_of_callable_fast(struct rec_thre
         key = ((PyMethodDescrObject *)callable)->d_method;
     else if (PyType_Check(callable))
         key = callable;
+    else if (Py_IS_TYPE(callable, &PyCMethod_Type)) /* a builtin function that is told its class */
+        key = ((PyCFunctionObject *)callable)->m_ml;
     else
         return NULL;
     const struct rec_callable_cache *cache = thread->callables;

@@ -22,7 +22,7 @@ static bool switch_on(const struct driver *self)
     if (!lane)
         return false;
     rec_backend_hear_this_thread();
-    rec_thread_switch_on(thread, lane, NULL);
+    rec_thread_switch_on(thread, lane, NULL, NULL);
     return true;
 }
 

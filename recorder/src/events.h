@@ -2,12 +2,13 @@
  * raises, takes a lock or touches a reference count; on the fast path nothing allocates or calls.
  *
  * The fast path is here: one run is on in the thread, the function is plain and known to its ring, there is room, and no CPU time is due.
- * All else is in events.c. */
+ * Generators have one that is nearly as fast. All else is in events.c. */
 #ifndef REC_EVENTS_H
 #define REC_EVENTS_H
 
 #include "callable.h"
 #include "clock.h"
+#include "frame.h"
 #include "function.h"
 #include "lane.h"
 #include "thread.h"
@@ -28,17 +29,20 @@ bool rec_put_all(struct rec_lane *lane, struct rec_function *function, uint64_t 
 
 /* ---- the fast path: false when it is not for this event, which is then to go the general way ---- */
 
-static inline bool rec_put_fast(struct rec_lane *lane, const struct rec_function *function, enum cptrace_ring_op op)
+static inline bool rec_append_fast(struct rec_lane *lane, uint64_t word)
 {
-    if (rec_lane_treatment(lane, function) != REC_PLAIN)
-        return false;
     const uint64_t tick = rec_clock_fast_ticks();
     const uint64_t head = atomic_load_explicit(&lane->ring->head, memory_order_relaxed);
     if (tick >= lane->cpu_due_tick || head >= lane->limit)
         return false;
-    rec_lane_store(lane, head, tick, rec_function_word(function, op));
+    rec_lane_store(lane, head, tick, word);
     rec_lane_publish(lane, head + 1);
     return true;
+}
+
+static inline bool rec_put_fast(struct rec_lane *lane, const struct rec_function *function, enum cptrace_ring_op op)
+{
+    return rec_lane_treatment(lane, function) == REC_PLAIN && rec_append_fast(lane, rec_function_word(function, op));
 }
 
 /* lane: thread->enter_lane, or thread->leave_lane for the end of a frame. */
@@ -48,6 +52,34 @@ static inline bool rec_code_event_fast(struct rec_lane *lane, PyCodeObject *code
         return false;
     const struct rec_function *function = rec_function_of_code_fast(code);
     return __builtin_expect(function != NULL, 1) && __builtin_expect(rec_put_fast(lane, function, op), 1);
+}
+
+/* The end of a frame, or its suspension, also of a generator or coroutine, and in a run that goes off with one of its frames.
+ * lane: thread->enter_lane. */
+static inline bool rec_leave_fast(struct rec_lane *lane, PyCodeObject *code, enum cptrace_ring_op op)
+{
+    const struct rec_function *function = rec_function_of_code_fast(code);
+    if (!lane || !function || code == lane->root_code)
+        return false;
+    const enum rec_treatment treatment = rec_lane_treatment(lane, function);
+    if ((treatment != REC_PLAIN && treatment != REC_RESUMABLE) || !rec_append_fast(lane, rec_function_word(function, op)))
+        return false;
+    if (function->is_coroutine && lane->coroutine_depth > 0)
+        lane->coroutine_depth--;
+    return true;
+}
+
+/* A generator goes on. Coroutines may belong to runs that are not on yet: rec_enter. lane: thread->enter_lane. */
+static inline bool rec_resume_fast(struct rec_lane *lane, PyCodeObject *code)
+{
+    const struct rec_function *function = rec_function_of_code_fast(code);
+    if (!lane || !function || function->is_coroutine || rec_lane_treatment(lane, function) != REC_RESUMABLE)
+        return false;
+    const uint64_t tick = rec_clock_fast_ticks();
+    if (tick >= lane->cpu_due_tick || atomic_load_explicit(&lane->ring->head, memory_order_relaxed) + 2 > lane->limit)
+        return false;
+    rec_lane_put_frame(lane, tick, rec_function_word(function, CPTRACE_RING_RESUME), rec_frame_current());
+    return true;
 }
 
 static inline bool rec_c_call_fast(struct rec_thread *thread, PyObject *callable)

@@ -5,17 +5,6 @@
 
 #define RESUMABLE (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR)
 
-const void *rec_frame_current(void)
-{
-#if PY_VERSION_HEX >= 0x030d0000
-    return PyThreadState_GetUnchecked()->current_frame;
-#elif PY_VERSION_HEX >= 0x030c0000
-    return _PyThreadState_UncheckedGet()->cframe->current_frame;
-#else
-    return PyEval_GetFrame();
-#endif
-}
-
 #if PY_VERSION_HEX >= 0x030c0000
 
 /* ---- where things are; 0: not found, and not used ---- */
@@ -194,7 +183,7 @@ static PyFrameObject *skip_contextlib(PyFrameObject *object)
     return object;
 }
 
-const void *rec_frame_of_block(void)
+const void *rec_frame_of_block(PyCodeObject **code)
 {
     PyFrameObject *object = PyEval_GetFrame();
     Py_XINCREF(object);
@@ -209,6 +198,8 @@ const void *rec_frame_of_block(void)
         object = skip_contextlib(back);
     }
     const void *frame = object && is_resumable(object) ? frame_of_object(object) : NULL;
+    *code = frame ? PyFrame_GetCode(object) : NULL;
+    Py_XDECREF(*code); /* the frame keeps it */
     Py_XDECREF(object);
     return frame;
 }

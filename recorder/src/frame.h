@@ -9,7 +9,16 @@
 #include <stdbool.h>
 
 /* The frame that runs now. */
-const void *rec_frame_current(void);
+static inline const void *rec_frame_current(void)
+{
+#if PY_VERSION_HEX >= 0x030d0000
+    return PyThreadState_GetUnchecked()->current_frame;
+#elif PY_VERSION_HEX >= 0x030c0000
+    return _PyThreadState_UncheckedGet()->cframe->current_frame;
+#else
+    return PyEval_GetFrame();
+#endif
+}
 
 /* Whether frame is on the stack of the calling thread. */
 bool rec_frame_is_on_stack(const void *frame);
@@ -18,8 +27,9 @@ bool rec_frame_is_on_stack(const void *frame);
 const void *rec_frame_of_generator(PyObject *generator);
 
 /* The frame that has to go on for a block that is entered now to go on: that of the code with the `with` statement, seen through contextlib
- * (an ExitStack, a context manager that is a generator). NULL when it is one that cannot be suspended. */
-const void *rec_frame_of_block(void);
+ * (an ExitStack, a context manager that is a generator), and its code (borrowed from it). NULL, both, when it is one that cannot be
+ * suspended. */
+const void *rec_frame_of_block(PyCodeObject **code);
 
 /* A local variable of the frame that runs now, as a new reference; NULL: there is none. Runs no code of the program. */
 PyObject *rec_frame_local(const char *name);

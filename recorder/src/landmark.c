@@ -194,7 +194,7 @@ void rec_landmark_thread_comes_up(struct rec_thread *thread, PyCodeObject *code)
     for (size_t i = mine ? mine->run_count : 0; i > 0; i--) { /* outermost first */
         struct rec_run *run = rec_drainer_find(mine->run_serials[i - 1]);
         if (run)
-            rec_switch_on_for_frame(thread, run, frame);
+            rec_switch_on_for_frame(thread, run, frame, code);
         rec_run_free(run);
     }
     free_pending(mine);

@@ -104,7 +104,9 @@ static bool remember(struct rec_lane *lane, const struct rec_function *function,
 static enum rec_treatment define(struct rec_lane *lane, const struct rec_function *function)
 {
     const struct rec_run *run = lane->run;
-    enum rec_treatment treatment = function->kind == REC_FUNCTION_PLAIN ? REC_PLAIN : REC_RECORDED;
+    enum rec_treatment treatment = function->kind == REC_FUNCTION_PLAIN       ? REC_PLAIN
+                                   : function->kind == REC_FUNCTION_RESUMABLE ? REC_RESUMABLE
+                                                                              : REC_RECORDED;
     if (function->is_c && !run->wants.c_calls)
         treatment = REC_IGNORED;
     else {

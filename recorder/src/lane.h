@@ -17,9 +17,10 @@ struct rec_thread;
 enum rec_treatment {
     REC_NEW = 0,            /* not seen yet */
     REC_PLAIN = 1,          /* recorded; the ring has its definition. The usual case: all that the fast path takes */
-    REC_RECORDED = 2,       /* so it is, but there is more to do: it can be suspended, or is a landmark */
-    REC_WITH_ARGUMENTS = 3, /* so it is, and calls carry their arguments */
-    REC_IGNORED = 4,        /* C code, in a run that wants none */
+    REC_RESUMABLE = 2,      /* so it is, and its calls can be suspended: they carry their frames */
+    REC_RECORDED = 3,       /* so it is, but there is more to do: it is a landmark */
+    REC_WITH_ARGUMENTS = 4, /* so it is, and calls carry their arguments */
+    REC_IGNORED = 5,        /* C code, in a run that wants none */
 };
 
 struct rec_lane {
@@ -32,12 +33,13 @@ struct rec_lane {
     uint64_t treatment_count;
     struct rec_lane *outer; /* the next run that is recorded on this thread, while this one is on */
     bool is_on;
-    bool may_grow;            /* it has its first, small ring, and the next full one brings a large one */
-    atomic_bool is_finished;  /* its thread has ended */
-    atomic_bool is_closed;    /* its run is over, and has left it to its thread */
-    const void *root_frame;   /* it was switched on by this frame, and goes off with it; NULL: by itself */
-    uint64_t switch_count;    /* voluntary context switches, when they were asked for last */
-    unsigned coroutine_depth; /* coroutines on the stack: the first of them is a task's */
+    bool may_grow;                 /* it has its first, small ring, and the next full one brings a large one */
+    atomic_bool is_finished;       /* its thread has ended */
+    atomic_bool is_closed;         /* its run is over, and has left it to its thread */
+    const void *root_frame;        /* it was switched on by this frame, and goes off with it; NULL: by itself */
+    const PyCodeObject *root_code; /* of that frame: the end of other code's frames is not the root's */
+    uint64_t switch_count;         /* voluntary context switches, when they were asked for last */
+    unsigned coroutine_depth;      /* coroutines on the stack: the first of them is a task's */
 
     struct rec_run *run;
     struct rec_thread *thread; /* NULL: it has ended */
@@ -75,7 +77,7 @@ static inline enum rec_treatment rec_lane_treatment(const struct rec_lane *lane,
 }
 
 /* Recorded by putting the event, and nothing else. */
-static inline bool rec_is_recorded(enum rec_treatment treatment) { return treatment == REC_PLAIN || treatment == REC_RECORDED; }
+static inline bool rec_is_recorded(enum rec_treatment treatment) { return treatment >= REC_PLAIN && treatment <= REC_RECORDED; }
 
 /* Whether the ring knows the function: if not, the call that ends now began before the run, or is not wanted. */
 static inline bool rec_lane_knows(const struct rec_lane *lane, const struct rec_function *function)
@@ -92,26 +94,28 @@ static inline uint64_t rec_lane_head(struct rec_lane *lane, uint64_t slot_count)
 }
 
 /* The drainer's core had these lines last, and has to give them back, which takes long when it is far away. As long as a store waits, no
- * later one leaves the processor's queue, and the program stops when that is full: so each line is asked for ahead, when the head comes to
- * another one. Measured on a virtual machine: up to 25 ns an event at times when its processors seem to lie far apart, nothing at others.
- */
-static inline void rec_lane_prefetch(const struct rec_lane *lane, uint64_t head)
+ * later one leaves the processor's queue, and the program stops when that is full: so each line is asked for ahead. Measured on a virtual
+ * machine: up to 25 ns an event at times when its processors seem to lie far apart, nothing at others. One instruction with each event,
+ * though a line has four: in real programs nobody can predict whether the head just came to another line, and to ask cost 5 ns an event.
+ * Nor does it matter that the last lines of the ring ask for what lies behind it. */
+static inline void rec_lane_prefetch_behind(const struct cptrace_ring_slot *slot)
 {
-    enum { LINE_SLOTS = 64 / sizeof(struct cptrace_ring_slot), AHEAD_SLOTS = 8 * LINE_SLOTS };
-    if (head % LINE_SLOTS != 0)
-        return;
-    const struct cptrace_ring_slot *slot = &lane->slots[(head + AHEAD_SLOTS) & lane->mask];
+    enum { AHEAD_BYTES = 8 * 64 };
 #if defined(__x86_64__) && defined(__GNUC__)
-    __asm__ volatile("prefetchw %0" : : "m"(*slot)); /* what the builtin gives only with -mprfchw; a no-op where it is not known */
+    /* What the builtin gives only with -mprfchw; a no-op where it is not known. */
+    __asm__ volatile("prefetchw %c1(%0)" : : "r"(slot), "i"(AHEAD_BYTES));
 #elif defined(__GNUC__)
-    __builtin_prefetch(slot, 1);
+    __builtin_prefetch((const void *)((uintptr_t)slot + AHEAD_BYTES), 1);
+#else
+    (void)slot;
 #endif
 }
 
 static inline void rec_lane_store(struct rec_lane *lane, uint64_t head, uint64_t tick, uint64_t word)
 {
-    rec_lane_prefetch(lane, head);
-    lane->slots[head & lane->mask] = (struct cptrace_ring_slot){tick, word};
+    struct cptrace_ring_slot *const slot = &lane->slots[head & lane->mask];
+    rec_lane_prefetch_behind(slot);
+    *slot = (struct cptrace_ring_slot){tick, word};
 }
 
 static inline void rec_lane_publish(struct rec_lane *lane, uint64_t head)

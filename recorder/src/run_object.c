@@ -172,8 +172,9 @@ static int switch_on(struct rec_run_object *self)
         PyErr_SetString(PyExc_OSError, self->run->error[0] ? self->run->error : "no memory");
         return -1;
     }
-    self->frame = self->mode == REC_RUN_BLOCK ? rec_frame_of_block() : NULL;
-    rec_thread_switch_on(thread, lane, self->frame);
+    PyCodeObject *code = NULL;
+    self->frame = self->mode == REC_RUN_BLOCK ? rec_frame_of_block(&code) : NULL;
+    rec_thread_switch_on(thread, lane, self->frame, code);
     return 0;
 }
 

@@ -197,10 +197,11 @@ int rec_threads_start(void)
 
 /* ---- which runs are on ---- */
 
-void rec_thread_switch_on(struct rec_thread *thread, struct rec_lane *lane, const void *root_frame)
+void rec_thread_switch_on(struct rec_thread *thread, struct rec_lane *lane, const void *root_frame, const PyCodeObject *root_code)
 {
     lane->outer = thread->lane;
     lane->root_frame = root_frame;
+    lane->root_code = root_code;
     lane->is_on = true;
     rec_thread_swap_lanes(thread, lane);
 }
@@ -216,6 +217,7 @@ void rec_thread_switch_off(struct rec_lane *lane)
     set_fast_lanes(thread);
     lane->is_on = false;
     lane->root_frame = NULL;
+    lane->root_code = NULL;
     lane->coroutine_depth = 0;
     lane->outer = NULL;
 }

@@ -44,9 +44,9 @@ int rec_threads_start(void); /* once per process; 0 or an errno value */
 /* Puts another list of lanes in the place of what is on; the old one is returned. */
 struct rec_lane *rec_thread_swap_lanes(struct rec_thread *thread, struct rec_lane *lane);
 
-/* Switches a lane of the calling thread on or off. root_frame: it goes off when this frame ends or suspends; NULL: when it is told.
- * Off is right in any order, and when it is off already. */
-void rec_thread_switch_on(struct rec_thread *thread, struct rec_lane *lane, const void *root_frame);
+/* Switches a lane of the calling thread on or off. root_frame, of root_code: it goes off when this frame ends or suspends; NULL, both: when
+ * it is told. Off is right in any order, and when it is off already. */
+void rec_thread_switch_on(struct rec_thread *thread, struct rec_lane *lane, const void *root_frame, const PyCodeObject *root_code);
 void rec_thread_switch_off(struct rec_lane *lane);
 bool rec_thread_is_recording(const struct rec_thread *thread, const struct rec_run *run);
 /* Whether a run of this owner is on. */
