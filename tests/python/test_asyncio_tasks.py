@@ -226,6 +226,75 @@ PROGRAMS.add(
 )
 
 PROGRAMS.add(
+    "roots_that_recur",
+    """
+    import asyncio
+
+    def step(n): pass
+
+    def numbers(n):
+        for i in range(n):
+            step(i)
+            yield i
+
+    async def child(n):
+        for i in numbers(n):
+            step(i)
+        if n == 2:
+            await asyncio.sleep(0)
+            await child(1)
+        else:
+            await asyncio.sleep(0)
+            step(n)
+
+    async def fails(n):
+        await asyncio.sleep(0)
+        if n:
+            await fails(n - 1)
+        raise KeyError
+
+    def down(n):
+        for i in numbers(1):
+            step(i)
+        if n:
+            down(n - 1)
+        step(n)
+
+    async def main():
+        await asyncio.gather(child(2), fails(1), return_exceptions=True)
+        await asyncio.to_thread(down, 1)
+        step(3)
+    """,
+    """
+    main
+      step
+    child
+      numbers
+        step
+        step
+      step
+      step
+      child
+        numbers
+          step
+        step
+        step
+    fails raised
+      fails raised
+    down
+      numbers
+        step
+      step
+      down
+        numbers
+          step
+        step
+        step
+      step
+    """,
+)
+
+PROGRAMS.add(
     "callbacks_and_threads",
     """
     import asyncio
