@@ -235,6 +235,16 @@ static void print_row(const char *name, struct cptrace_string value)
     putchar('\n');
 }
 
+static void print_clock(const struct trace *trace)
+{
+    const struct cptrace_string name = trace_info(trace, "clock");
+    if (name.length == 0)
+        return;
+    printf("clock        ");
+    print_safely(name);
+    printf(", %.2f ns a tick\n", (double)trace_facts(trace)->header->ns_per_tick_q32 / 4294967296.0);
+}
+
 static void print_pair(const char *name, struct cptrace_info_pair pair)
 {
     printf("%-12s ", name);
@@ -352,6 +362,7 @@ static void print_text(const struct trace *trace, const struct replay_result *re
     printf("events       %" PRIu64 " in %" PRIu64 " bytes, %.2f bytes a call\n", result->event_count, facts->bytes, per_call);
     print_row("python", trace_info(trace, "python"));
     print_row("back end", trace_info(trace, "backend"));
+    print_clock(trace);
     print_row("host", trace_info(trace, "host"));
     print_row("system", trace_info(trace, "os"));
     print_row("folder", trace_info(trace, "cwd"));

@@ -244,6 +244,13 @@ static void put_blocks(struct page_buffer *json, const struct payload *payload)
     page_buffer_text(json, "]");
 }
 
+/* Rounded to a whole number. */
+static uint64_t tick_ns(const struct cptrace_header *header)
+{
+    const uint64_t half = UINT64_C(1) << 31;
+    return (header->ns_per_tick_q32 >> 32) + ((header->ns_per_tick_q32 & (2 * half - 1)) >= half);
+}
+
 void directory_write(struct page_buffer *json, const struct directory_facts *directory)
 {
     const struct payload_totals *const totals = payload_totals(directory->payload);
@@ -256,6 +263,7 @@ void directory_write(struct page_buffer *json, const struct directory_facts *dir
     put_recorder_cost(json, directory);
     put_lanes(json, directory->facts->definitions);
     put_number(json, "quantumNs", totals->quantum_ns);
+    put_number(json, "tickNs", tick_ns(directory->facts->header));
     put_key(json, "slowestPath");
     page_buffer_text(json, "[");
     for (size_t i = 0; i < directory->slowest_path_length; ++i) {

@@ -53,7 +53,8 @@ static size_t put_ring(uint8_t *file, size_t length, uint32_t file_id, const uin
     static struct cptrace_ring region;
     uint8_t fixed[4];
     take(data, size, 4, fixed);
-    region = (struct cptrace_ring){.magic = CPTRACE_RING_MAGIC, .file_id = file_id, .lane = fixed[0], .capacity_slots = 1u << (fixed[1] & 7)};
+    region =
+        (struct cptrace_ring){.magic = CPTRACE_RING_MAGIC, .file_id = file_id, .lane = fixed[0], .capacity_slots = 1u << (fixed[1] & 7)};
     region.head = load_u16(fixed + 2);
     take(data, size, region.capacity_slots * 16, slots);
     return put_region(file, length, &region, slots);

@@ -1,5 +1,5 @@
-/* A file built of the bytes of a fuzzer. Checksums would stop nearly every mutation at the door, so the input is a list of pieces: a length (2
- * bytes), a kind (1 byte: even: raw bytes of the file; odd: the content of a block, compressed here with right checksums), the bytes. */
+/* A file built of the bytes of a fuzzer. Checksums would stop nearly every mutation at the door, so the input is a list of pieces: a length
+ * (2 bytes), a kind (1 byte: even: raw bytes of the file; odd: the content of a block, compressed here with right checksums), the bytes. */
 #ifndef CPTRACE_FUZZ_IMAGE_H
 #define CPTRACE_FUZZ_IMAGE_H
 

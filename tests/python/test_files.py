@@ -24,6 +24,12 @@ def test_trace_is_named_after_function_and_second(record):
     assert NAME.match(run.trace.name)
 
 
+def test_the_trace_tells_which_clock_it_was(record, command):
+    text = command("cptrace", "info", record(PROGRAM).trace).stdout
+    tick_ns = re.search(r"^clock +(?:tsc|cntvct|monotonic), ([\d.]+) ns a tick$", text, re.MULTILINE)
+    assert tick_ns and float(tick_ns[1]) > 3.9, text
+
+
 def test_the_path_is_said_on_stderr(record):
     run = record(PROGRAM)
     line = run.stderr.strip()

@@ -111,7 +111,7 @@ export class TestPage implements BlockSource {
       contract: CONTRACT, generator: 'test',
       run: { name: 'main', command: 'app.py', startUtc: '', python: '3.14', implementation: 'CPython', host: '', os: '', pid: '', cwd: '', backend: '', outcome: 'returned' },
       labels: [], totals: { wallNs: 1000, calls, events: 2 * calls, functions: 3, lanes: 1, tasks: 0, marks: 0, counters: 0, omittedCalls: 0, omittedNs: 0, raised: 0, unfinished: 0, paths: 3 },
-      lanes: ['MainThread'], quantumNs: 1, slowestPath, slowestSelf: 0, slowestTotal: -1,
+      lanes: ['MainThread'], quantumNs: 1, tickNs: 1, slowestPath, slowestSelf: 0, slowestTotal: -1,
       integrity: { complete: true, cut: false, damagedBlocks: 0, damage: [], warnings: [] },
       embedded: { calls, foldedCalls: 0, foldedRoots: 0, foldedRootsNs: 0, foldedPaths: 0 },
       blocks: this.entries,

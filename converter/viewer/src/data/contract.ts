@@ -159,7 +159,8 @@ export interface Directory {
   };
   recorderCost?: { ns: number; percent: number }; // what recording cost, estimated
   lanes: string[];
-  quantumNs: number;
+  quantumNs: number; // what times of single calls are rounded to
+  tickNs: number; // how far apart two times can be, as the clock was read
   slowestPath: number[]; // paths from the root on
   slowestSelf: number; // function with the largest self, or -1
   slowestTotal: number; // function with the largest total that is not a root, or -1

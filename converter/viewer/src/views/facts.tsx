@@ -3,7 +3,7 @@ import { functionBadge, functionName } from '../model/trace';
 import type { Report } from '../state/report';
 
 export function Facts({ report }: { report: Report }) {
-  const { totals, quantumNs, lanes, labels, recorderCost } = report.trace.directory;
+  const { totals, quantumNs, tickNs, lanes, labels, recorderCost } = report.trace.directory;
   return (
     <section aria-label="Totals">
       <dl class="facts">
@@ -22,8 +22,8 @@ export function Facts({ report }: { report: Report }) {
         {labels.map(([key, value]) => <Fact key={key} label={visibleText(key)} value={visibleText(value)} />)}
         {totals.raised > 0 && <Fact label="raised" value={formatCount(totals.raised)} />}
         <SlowestFunction report={report} />
-        <div class="fact quantum" title="Times of single calls are rounded to this; sums in the merged tree are not rounded">
-          <dt>time step of single calls</dt> <dd>{formatNs(quantumNs)}</dd>
+        <div class="fact quantum" title={TIME_STEP}>
+          <dt>time step of single calls</dt> <dd>{formatNs(Math.max(quantumNs, tickNs))}</dd>
         </div>
       </dl>
     </section>
@@ -33,6 +33,7 @@ export function Facts({ report }: { report: Report }) {
 const UNFINISHED = 'Calls without a recorded end, such as generators that were never exhausted: their time counts to the end of the run';
 
 const WAITING = 'Time that calls spent off the CPU: asleep, or waiting for a lock, a file or the network; over all threads';
+const TIME_STEP = 'Times of single calls are multiples of the clock’s tick, rounded in a large report; sums in the merged tree are not rounded';
 const OMITTED = 'Left out by a filter when recording: they are in the total of the call around them, but not in its self time';
 
 function Fact({ label, value, title = '' }: { label: string; value: string; title?: string }) {
