@@ -334,7 +334,7 @@ MANY = """
             leaf(n)
         return "result"
 
-    LIMIT = 100_000
+    LIMIT = 50_000
     with block("limited", quiet=True, max_bytes=LIMIT):
         print(main(800_000))
         print(main(10))
@@ -349,8 +349,8 @@ def test_max_bytes(record):
     run = record(MANY)
     assert run.stdout == "result\n" * 4 and run.stderr == ""
     limited, small, unlimited = (read_info(run.trace_of(name)) for name in ("limited", "small", "unlimited"))
-    assert unlimited["bytes"] > 2 * 100_000, "the test needs a larger run"
-    assert 100_000 <= limited["bytes"] <= 2 * 100_000
+    assert unlimited["bytes"] > 2 * 50_000, "the test needs a larger run"
+    assert 50_000 <= limited["bytes"] <= 2 * 50_000
     assert "max_bytes" in limited["end"]["warning"]
     assert limited["complete"] is True and limited["end"]["outcome"] == "returned"
     assert "warning" not in small["end"] and "warning" not in unlimited["end"]
