@@ -70,10 +70,7 @@ HOOK(on_py_throw)
 HOOK(on_py_yield)
 {
     (void)self, (void)count, (void)keywords;
-    struct rec_thread *thread = &rec_this_thread;
-    if (rec_leave_fast(thread->enter_lane, (PyCodeObject *)args[0], CPTRACE_RING_SUSPEND))
-        return Py_None;
-    return leave(thread, args[0], CPTRACE_RING_SUSPEND);
+    return leave(&rec_this_thread, args[0], CPTRACE_RING_SUSPEND);
 }
 
 /* From 3.13 on, an exception that a signal handler raises as a function begins comes before PY_START: at its first RESUME, which has a

@@ -75,10 +75,7 @@ static inline bool rec_resume_fast(struct rec_lane *lane, PyCodeObject *code)
     const struct rec_function *function = rec_function_of_code_fast(code);
     if (!lane || !function || function->is_coroutine || rec_lane_treatment(lane, function) != REC_RESUMABLE)
         return false;
-    const uint64_t tick = rec_clock_fast_ticks();
-    if (tick >= lane->cpu_due_tick || atomic_load_explicit(&lane->ring->head, memory_order_relaxed) + 2 > lane->limit)
-        return false;
-    rec_lane_put_frame(lane, tick, rec_function_word(function, CPTRACE_RING_RESUME), rec_frame_current());
+    rec_lane_put_frame(lane, rec_clock_fast_ticks(), rec_function_word(function, CPTRACE_RING_RESUME), rec_frame_current());
     return true;
 }
 
