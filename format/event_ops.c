@@ -154,15 +154,28 @@ static enum cptrace_status move_stack(struct events_decoder *decoder, uint64_t o
     }
 }
 
-/* The delta column of an event that moved the stack, or not. */
-static uint32_t column_of_moved(const struct events_decoder *decoder, uint64_t op)
+/* Of an event that moved the stack, or not. */
+static uint32_t context_of_moved(const struct events_decoder *decoder, uint64_t op)
 {
     const uint64_t *const top = decoder->at.top;
+    const uint32_t before = decoder->at.context;
     if (op <= CPTRACE_OP_SUSPEND)
-        return column_of(&decoder->callees[call_callee(*top)], COLUMNS_POP, decoder->at.after_pop);
+        return decoder_context(decoder, before, call_callee(*top), 1, decoder->has_contexts);
     if (op >= CPTRACE_OP_THROW && op < CPTRACE_OP_CALL)
-        return 0;
-    return column_of(&decoder->callees[call_callee(top[-1])], COLUMNS_PUSH, decoder->at.after_pop);
+        return decoder->has_contexts ? next_context(before, CONTEXT_WITHOUT_CALLEE) : CONTEXT_WITHOUT_CALLEE;
+    return decoder_context(decoder, before, call_callee(top[-1]), 0, decoder->has_contexts);
+}
+
+/* A context's column stands where the context occurs first. */
+static enum cptrace_status read_column(struct events_decoder *decoder, uint32_t context)
+{
+    uint8_t column;
+    if (!decoder->has_contexts || decoder->columns[context] != COLUMN_UNKNOWN)
+        return CPTRACE_OK;
+    if (!cursor_u8(&decoder->context, &column) || column >= decoder->delta_columns)
+        return cptrace_decoder_corrupt(decoder, "context", "no valid delta column");
+    decoder->columns[context] = column;
+    return CPTRACE_OK;
 }
 
 /* The delta of a byte that says that there is more; false: none that is valid. Only such deltas are compared with the last tick. Those
@@ -179,9 +192,9 @@ static bool read_wide(struct events_decoder *decoder, uint64_t tick, uint64_t *d
 }
 static_assert(BLOCK_EVENTS_MAX < (UINT64_C(1) << 31) / DELTA_WIDE, "the sum of deltas that are not wide");
 
-static enum cptrace_status add_delta(struct events_decoder *decoder, uint32_t column)
+static enum cptrace_status add_delta(struct events_decoder *decoder, uint32_t context)
 {
-    uint64_t delta = *decoder->delta[column]++;
+    uint64_t delta = *decoder->delta[decoder_column(decoder, context, decoder->has_contexts)]++;
     if (delta == DELTA_WIDE && !read_wide(decoder, decoder->at.tick, &delta))
         return cptrace_decoder_corrupt(decoder, "delta", "not valid, or after the last tick");
     decoder->at.tick += delta;
@@ -223,12 +236,13 @@ static enum cptrace_status emit(struct events_decoder *decoder, uint64_t op)
 static enum cptrace_status take_event(struct events_decoder *decoder, uint64_t op)
 {
     enum cptrace_status status = move_stack(decoder, op);
-    if (status == CPTRACE_OK)
-        status = add_delta(decoder, column_of_moved(decoder, op));
     if (status != CPTRACE_OK)
         return status;
-    decoder->at.after_pop = op <= CPTRACE_OP_SUSPEND;
-    return emit(decoder, op);
+    decoder->at.context = context_of_moved(decoder, op);
+    status = read_column(decoder, decoder->at.context);
+    if (status == CPTRACE_OK)
+        status = add_delta(decoder, decoder->at.context);
+    return status == CPTRACE_OK ? emit(decoder, op) : status;
 }
 
 enum cptrace_status cptrace_decoder_take_op(struct events_decoder *decoder)

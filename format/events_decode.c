@@ -8,8 +8,8 @@
 #include "events_header.h"
 #include "prefix_code.h"
 
-#define COLUMN_BITS 4
-static_assert(1u << COLUMN_BITS == DELTA_COLUMNS_MAX && COLUMN_BITS * DELTA_CONTEXTS == 16, "the delta columns of a callee fill a u16");
+#define PLACE_BITS_V2 4
+static_assert(1u << PLACE_BITS_V2 == DELTA_COLUMNS_MAX_V2 && PLACE_BITS_V2 * DELTA_PLACES_V2 == 8 * DELTA_PLACES_BYTES_V2, "SPEC.md 11");
 
 enum cptrace_status cptrace_decoder_corrupt(const struct events_decoder *decoder, const char *what, const char *problem)
 {
@@ -22,36 +22,54 @@ enum cptrace_status cptrace_decoder_no_memory(const struct events_decoder *decod
     return cptrace_error_no_memory(decoder->error, decoder->block->offset);
 }
 
+/* The columns of a callee's events, each of which has a context of its own then. */
+static enum cptrace_status decode_places_v2(struct events_decoder *decoder, const struct events_header *header, struct cursor *from)
+{
+    uint8_t *const columns = decoder->columns_v2 + context_of_callee_v2(decoder->callee_count, 0);
+    uint32_t places = 0;
+    if (header->places_bytes) {
+        if (cursor_left(from) < DELTA_PLACES_BYTES_V2)
+            return cptrace_decoder_corrupt(decoder, "column callee", "its delta columns are missing");
+        places = load_u16(from->at);
+        from->at += DELTA_PLACES_BYTES_V2;
+    }
+    for (uint32_t i = 0; i < DELTA_PLACES_V2; i++, places >>= PLACE_BITS_V2) {
+        columns[i] = places & (DELTA_COLUMNS_MAX_V2 - 1);
+        if (columns[i] >= header->delta_columns)
+            return cptrace_decoder_corrupt(decoder, "column callee", "no such delta column");
+    }
+    return CPTRACE_OK;
+}
+
+static enum cptrace_status decode_callee(struct events_decoder *decoder, const struct events_header *header, struct cursor *from)
+{
+    uint64_t entry;
+    if (!cursor_varint(from, &entry) || entry >> header->kind_bits >= CPTRACE_NO_NUMBER)
+        return cptrace_decoder_corrupt(decoder, "column callee", "no valid function");
+    const uint32_t function = (uint32_t)(entry >> header->kind_bits);
+    const uint8_t kind = (uint8_t)(entry & ((1u << header->kind_bits) - 1));
+    if (kind > CALLEE_LEAF)
+        return cptrace_decoder_corrupt(decoder, "column callee", "reserved kind");
+    decoder->callees[decoder->callee_count] = (struct callee){
+        .function = function,
+        .pushed = (uint16_t)context_of_callee(decoder->callee_count, 0),
+        .popped = (uint16_t)context_of_callee(decoder->callee_count, 1),
+    };
+    decoder->callee_kinds[decoder->callee_count] = kind;
+    if (function >= decoder->out->function_limit)
+        decoder->out->function_limit = function + 1;
+    return header->has_contexts ? CPTRACE_OK : decode_places_v2(decoder, header, from);
+}
+
 static enum cptrace_status decode_callees(struct events_decoder *decoder, const struct events_header *header)
 {
     struct cursor from = header->callee;
-    while (cursor_left(&from)) {
-        struct callee *const callee = &decoder->callees[decoder->callee_count];
-        uint64_t entry;
-        if (!cursor_varint(&from, &entry) || entry >> header->kind_bits >= CPTRACE_NO_NUMBER)
-            return cptrace_decoder_corrupt(decoder, "column callee", "no valid function");
-        *callee = (struct callee){.function = (uint32_t)(entry >> header->kind_bits)};
-        const uint8_t kind = (uint8_t)(entry & ((1u << header->kind_bits) - 1));
-        if (kind > CALLEE_LEAF)
-            return cptrace_decoder_corrupt(decoder, "column callee", "reserved kind");
-        decoder->callee_kinds[decoder->callee_count] = kind;
-        uint16_t columns = 0;
-        if (header->delta_columns > 1) {
-            if (cursor_left(&from) < 2)
-                return cptrace_decoder_corrupt(decoder, "column callee", "its delta columns are missing");
-            columns = load_u16(from.at);
-            from.at += 2;
-        }
-        for (int i = 0; i < DELTA_CONTEXTS; i++, columns >>= COLUMN_BITS) {
-            callee->columns[i] = columns & (DELTA_COLUMNS_MAX - 1);
-            if (callee->columns[i] >= header->delta_columns)
-                return cptrace_decoder_corrupt(decoder, "column callee", "no such delta column");
-        }
-        if (callee->function >= decoder->out->function_limit)
-            decoder->out->function_limit = callee->function + 1;
-        decoder->callee_count++;
+    enum cptrace_status status = CPTRACE_OK;
+    while (status == CPTRACE_OK && cursor_left(&from)) {
+        status = decode_callee(decoder, header, &from);
+        decoder->callee_count += status == CPTRACE_OK;
     }
-    return CPTRACE_OK;
+    return status;
 }
 
 static enum cptrace_status decode_open(struct events_decoder *decoder, struct events_header *header)
@@ -85,7 +103,7 @@ static enum cptrace_status check_end(const struct events_decoder *decoder)
         if (decoder->delta[i] != decoder->delta_end[i])
             return cptrace_decoder_corrupt(decoder, "delta", "its events take more or less of a column than it has");
     if (decoder->at.op != decoder->op_end || cursor_left(&decoder->start) || cursor_left(&decoder->resume) ||
-        cursor_left(&decoder->reopen) || cursor_left(&decoder->annotation) || cursor_left(&decoder->wide))
+        cursor_left(&decoder->reopen) || cursor_left(&decoder->annotation) || cursor_left(&decoder->wide) || cursor_left(&decoder->context))
         return cptrace_decoder_corrupt(decoder, "columns", "bytes behind the last event");
     if (decoder->at.tick != decoder->last_tick)
         return cptrace_decoder_corrupt(decoder, "delta", "the sum differs from the last tick");
@@ -123,6 +141,8 @@ static enum cptrace_status decode_deltas(struct events_decoder *decoder, struct 
     const size_t count = header->event_count;
     if (!cptrace_array_reserve(&out->deltas, &out->deltas_capacity, 2 * count, sizeof *out->deltas))
         return cptrace_decoder_no_memory(decoder);
+    static const uint8_t wide = DELTA_WIDE;
+    decoder->delta[COLUMN_UNKNOWN] = &wide;
     uint8_t *to = out->deltas;
     for (uint32_t i = 0; i < header->delta_columns; i++) {
         const char *const problem = decode_column(header, to, header->delta_counts[i]);
@@ -152,11 +172,19 @@ static bool reserve_callees(struct events_decoder *decoder, size_t callees_max)
     return true;
 }
 
+/* One column needs no contexts. Those of version 2 follow from the callees. */
+static bool reserve_columns(struct events_decoder *decoder, const struct events_header *header)
+{
+    memset(decoder->columns, header->delta_columns > 1 ? COLUMN_UNKNOWN : 0, sizeof decoder->columns);
+    decoder->columns_v2 = header->has_contexts ? NULL : calloc(cursor_left(&header->callee) + 1, DELTA_PLACES_V2);
+    return header->has_contexts || decoder->columns_v2;
+}
+
 static bool reserve(struct events_decoder *decoder, const struct events_header *header)
 {
     struct cptrace_events *const out = decoder->out;
     const size_t event_count = header->event_count, open_count = header->open_count;
-    if (!reserve_callees(decoder, cursor_left(&header->callee)) ||
+    if (!reserve_callees(decoder, cursor_left(&header->callee)) || !reserve_columns(decoder, header) ||
         !cptrace_array_reserve(&out->stack, &out->stack_capacity, open_count + event_count, sizeof *out->stack) ||
         !cptrace_array_reserve(&out->suspensions, &out->suspension_capacity, 1, sizeof *out->suspensions) ||
         !cptrace_array_reserve(&out->open, &out->open_capacity, open_count, sizeof *out->open) ||
@@ -223,6 +251,8 @@ enum cptrace_status cptrace_events_decode(const struct cptrace_block *block, str
         .reopen = header.reopen,
         .annotation = header.annotation,
         .wide = header.wide,
+        .context = header.context,
+        .has_contexts = header.has_contexts,
         .op_end = header.op.end,
         .at = {.op = header.op.at, .tick = header.first_tick},
         .last_tick = header.last_tick,
@@ -232,6 +262,7 @@ enum cptrace_status cptrace_events_decode(const struct cptrace_block *block, str
     status = reserve(&decoder, &header) ? decode_columns(&decoder, &header) : cptrace_decoder_no_memory(&decoder);
     free(decoder.callees);
     free(decoder.callee_kinds);
+    free(decoder.columns_v2);
     return status;
 }
 

@@ -1,28 +1,16 @@
-/* A sample of the events tells how long those of each function take, and so which deltas share a column; then one pass writes the columns,
- * and the deltas are coded. */
+/* A sample of the events tells which deltas share a column; then one pass writes the columns, and the deltas are coded. */
 #include "events_encoder.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "pending_event.h"
-#include "prefix_code.h"
 
-/* Events that pay for a code of their own, and how many codes are worth the time at most. */
-#define EVENTS_PER_DELTA_COLUMN 1024u
-/* The sample: the first SAMPLE_EVENTS of every SAMPLE_EVERY that wait. */
-#define SAMPLE_EVERY 1024u
-#define SAMPLE_EVENTS 64u
+/* Of the events that wait, the first SAMPLE_EVENTS of every SAMPLE_EVERY are looked at before. */
+#define SAMPLE_EVERY 256u
+#define SAMPLE_EVENTS 32u
 #define SAMPLE_ALL_BELOW 8192u
-#define DELTA_COLUMNS_WRITTEN 16u
-static_assert(DELTA_COLUMNS_WRITTEN <= DELTA_COLUMNS_MAX, "SPEC.md 4.3");
-
-/* Deltas count by their logarithm, in 16ths of a power of two: a few that are long say nothing of the others. Means of them are told apart
- * in eighths of that. */
-#define LOG_STEPS_SHIFT 4
-#define LOG_MAX (8u << LOG_STEPS_SHIFT)
-#define MEAN_STEPS 8u
-#define MEAN_COUNT (LOG_MAX * MEAN_STEPS + 1)
+#define EVENTS_IN_CONTEXT 3u /* a context depends on so many at most */
 
 #define OP_MAX_BYTES 4 /* a callee is one of at most BLOCK_EVENTS_MAX + OPEN_CALLS_MAX */
 #define OP_TWO_BYTES_LIMIT (1u << 14)
@@ -52,30 +40,15 @@ static bool grow_numbers(struct events_encoder *encoder, uint64_t key)
            grow_zeroed(&encoder->steps, &encoder->step_function_count, functions, PENDING_CODES * sizeof *encoder->steps);
 }
 
-static bool reserve_callee(struct events_encoder *encoder)
-{
-    const size_t count = encoder->callee_count + 1;
-    return cptrace_array_reserve(&encoder->callees, &encoder->callee_capacity, count, sizeof *encoder->callees) &&
-           cptrace_array_reserve(&encoder->totals, &encoder->totals_capacity, count, DELTA_CONTEXTS * sizeof *encoder->totals) &&
-           cptrace_array_reserve(&encoder->columns, &encoder->columns_capacity, count, DELTA_CONTEXTS * sizeof *encoder->columns);
-}
-
-static void put_callee(struct events_encoder *encoder, uint64_t key)
-{
-    const size_t number = encoder->callee_count++;
-    encoder->callees[number] = key;
-    memset(&encoder->totals[number * DELTA_CONTEXTS], 0, DELTA_CONTEXTS * sizeof *encoder->totals);
-    memset(&encoder->columns[number * DELTA_CONTEXTS], encoder->middle_column, DELTA_CONTEXTS * sizeof *encoder->columns);
-}
-
 /* A callee that the block has not had yet. False: no memory. */
 static bool add_callee(struct events_encoder *encoder, uint64_t key, uint32_t *number)
 {
     const bool has_place = key < encoder->number_count && key >> CALLEE_KIND_BITS < encoder->step_function_count;
-    if ((!has_place && !grow_numbers(encoder, key)) || !reserve_callee(encoder))
+    if ((!has_place && !grow_numbers(encoder, key)) ||
+        !cptrace_array_reserve(&encoder->callees, &encoder->callee_capacity, encoder->callee_count + 1, sizeof *encoder->callees))
         return false;
+    encoder->callees[encoder->callee_count++] = key;
     *number = encoder->numbers[key] = (uint32_t)encoder->callee_count;
-    put_callee(encoder, key);
     return true;
 }
 
@@ -98,19 +71,16 @@ static void forget_callee(struct events_encoder *encoder, uint64_t key)
     memset(&encoder->steps[(key >> CALLEE_KIND_BITS) * PENDING_CODES], 0, PENDING_CODES * sizeof *encoder->steps);
 }
 
-static bool begin(struct events_encoder *encoder)
+static void begin(struct events_encoder *encoder)
 {
-    struct byte_buffer *const buffers[] = {&encoder->lengths, &encoder->callee, &encoder->open, &encoder->op,   &encoder->start,
-                                           &encoder->resume,  &encoder->reopen, &encoder->wide, &encoder->code, &encoder->bits};
+    struct byte_buffer *const buffers[] = {&encoder->lengths, &encoder->callee, &encoder->open,   &encoder->op,
+                                           &encoder->start,   &encoder->resume, &encoder->reopen, &encoder->wide,
+                                           &encoder->code,    &encoder->bits,   &encoder->context};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
         buffers[i]->length = 0;
-    for (size_t i = 1; i < encoder->callee_count; i++)
+    for (size_t i = 0; i < encoder->callee_count; i++)
         forget_callee(encoder, encoder->callees[i]);
-    encoder->callee_count = encoder->middle_column = 0;
-    if (!reserve_callee(encoder))
-        return false;
-    put_callee(encoder, 0);
-    return true;
+    encoder->callee_count = 0;
 }
 
 static bool encode_open(struct events_encoder *encoder, const struct pending_block *block)
@@ -133,136 +103,49 @@ static bool encode_open(struct events_encoder *encoder, const struct pending_blo
     return true;
 }
 
-static inline size_t context_of(uint32_t callee, uint32_t pops, uint32_t after_pop)
-{
-    return (size_t)callee * DELTA_CONTEXTS + pops * 2 + after_pop;
-}
-
-static inline uint8_t delta_byte(uint64_t event)
-{
-    const uint32_t ticks = pending_ticks(event);
-    return (uint8_t)(ticks < DELTA_WIDE ? ticks : DELTA_WIDE);
-}
-
 static_assert(PENDING_LEAF_TICKS_LONG == DELTA_WIDE, "a leaf's ticks are written as they are");
-
-#define SAMPLED_ONE (UINT64_C(1) << 32)
-
-/* Of what its byte holds. Between powers of two it rises evenly. */
-static inline uint32_t delta_log(uint32_t delta)
-{
-    const uint32_t power = highest_bit(delta + 1);
-    return (power << LOG_STEPS_SHIFT) + (((delta + 1) << LOG_STEPS_SHIFT >> power) & ((1u << LOG_STEPS_SHIFT) - 1));
-}
-
-static bool sample_range(struct events_encoder *encoder, const uint64_t *events, uint32_t from, uint32_t to)
-{
-    uint32_t after_pop = from ? ends_in_pop(pending_code(events[from - 1])) : 0;
-    for (uint32_t i = from; i < to; i++) {
-        const uint32_t code = pending_code(events[i]);
-        uint32_t callee;
-        if (!find_callee_of(encoder, events[i], &callee))
-            return false;
-        encoder->totals[context_of(callee, is_pop(code), after_pop)] += SAMPLED_ONE + delta_log(delta_byte(events[i]));
-        if (code == PENDING_CODE_LEAF)
-            encoder->totals[context_of(callee, 1, 0)] += SAMPLED_ONE + delta_log(pending_leaf_ticks(events[i]));
-        after_pop = ends_in_pop(code);
-    }
-    return true;
-}
-
-static bool sample(struct events_encoder *encoder, const struct pending_block *block)
-{
-    const uint32_t count = block->pending_count;
-    if (count < SAMPLE_ALL_BELOW)
-        return sample_range(encoder, block->events, 0, count);
-    for (uint32_t from = 0; from < count; from += SAMPLE_EVERY)
-        if (!sample_range(encoder, block->events, from, from + SAMPLE_EVENTS < count ? from + SAMPLE_EVENTS : count))
-            return false;
-    return true;
-}
-
-static uint32_t mean_of(uint64_t total) { return (uint32_t)((total & UINT32_MAX) * MEAN_STEPS / (total >> 32)); }
-
-/* Deltas of similar means share a column, and columns hold about the same number of deltas. */
-static void choose_delta_columns(struct events_encoder *encoder, uint32_t event_count)
-{
-    const size_t context_count = encoder->callee_count * DELTA_CONTEXTS;
-    uint32_t counts[MEAN_COUNT] = {0}, sampled_count = 1;
-    for (size_t i = DELTA_CONTEXTS; i < context_count; i++)
-        if (encoder->totals[i]) {
-            counts[mean_of(encoder->totals[i])] += (uint32_t)(encoder->totals[i] >> 32);
-            sampled_count += (uint32_t)(encoder->totals[i] >> 32);
-        }
-
-    const uint32_t wanted = event_count / EVENTS_PER_DELTA_COLUMN + 1;
-    const uint32_t limit = wanted < DELTA_COLUMNS_WRITTEN ? wanted : DELTA_COLUMNS_WRITTEN;
-    uint8_t columns[MEAN_COUNT];
-    uint64_t before = 0;
-    uint32_t used = 0, share = 0;
-    for (size_t mean = 0; mean < MEAN_COUNT; mean++) {
-        if (counts[mean]) {
-            const uint32_t its_share = (uint32_t)((before + counts[mean] / 2) * limit / sampled_count);
-            used += used == 0 || its_share != share;
-            share = its_share;
-            before += counts[mean];
-        }
-        columns[mean] = (uint8_t)(used ? used - 1 : 0);
-    }
-    encoder->delta_columns = used ? used : 1;
-    encoder->middle_column = (uint8_t)(used / 2);
-    for (size_t i = DELTA_CONTEXTS; i < context_count; i++)
-        encoder->columns[i] = encoder->totals[i] ? columns[mean_of(encoder->totals[i])] : encoder->middle_column;
-}
 
 static bool encode_callees(struct events_encoder *encoder)
 {
     struct byte_buffer *const to = &encoder->callee;
-    if (!cptrace_buffer_reserve(to, encoder->callee_count * (VARINT_MAX_BYTES + 2)))
+    if (!cptrace_buffer_reserve(to, encoder->callee_count * VARINT_MAX_BYTES))
         return false;
     uint8_t *at = to->bytes;
-    for (size_t i = 1; i < encoder->callee_count; i++) {
-        const uint8_t *const columns = &encoder->columns[i * DELTA_CONTEXTS];
+    for (size_t i = 0; i < encoder->callee_count; i++)
         at = store_varint(at, encoder->callees[i]);
-        if (encoder->delta_columns > 1)
-            at = store_u16(at, (uint16_t)(columns[0] | columns[1] << 4 | columns[2] << 8 | columns[3] << 12));
-    }
     to->length = (size_t)(at - to->bytes);
     return true;
 }
 
-/* Where the second pass writes. */
+/* Where the pass writes. */
 struct outputs {
     uint8_t *op, *start, *resume, *reopen, *wide;
-    uint8_t *delta[DELTA_COLUMNS_MAX];
+    uint8_t *context;
+    struct delta_sink deltas;
     const uint64_t *operands;
     uint64_t next_activation, reopened_activation, reopened_start;
 };
 
-/* All events, and a little more: columns a power of two apart would take turns in the same lines of the cache. */
-static size_t delta_column_room(uint32_t event_count) { return (size_t)event_count + 320; }
-
 static bool reserve_outputs(struct events_encoder *encoder, const struct pending_block *block, struct outputs *out)
 {
     const size_t operand_bytes = block->operand_count * (VARINT_MAX_BYTES + OP_MAX_BYTES) + 1;
-    encoder->delta.length = 0;
     if (!cptrace_buffer_reserve(&encoder->op, (size_t)block->pending_count * OP_MAX_BYTES) ||
-        !cptrace_buffer_reserve(&encoder->delta, encoder->delta_columns * delta_column_room(block->event_count)) ||
         !cptrace_buffer_reserve(&encoder->wide, (size_t)block->event_count * WIDE_MAX_BYTES + operand_bytes) ||
         !cptrace_buffer_reserve(&encoder->start, operand_bytes) || !cptrace_buffer_reserve(&encoder->resume, operand_bytes) ||
-        !cptrace_buffer_reserve(&encoder->reopen, operand_bytes))
+        !cptrace_buffer_reserve(&encoder->reopen, operand_bytes) || !cptrace_buffer_reserve(&encoder->context, CONTEXT_COUNT) ||
+        !cptrace_delta_columns_choose(&encoder->deltas, block->event_count, &out->deltas))
         return false;
     *out = (struct outputs){
+        .deltas = out->deltas,
         .op = encoder->op.bytes,
         .start = encoder->start.bytes,
         .resume = encoder->resume.bytes,
         .reopen = encoder->reopen.bytes,
         .wide = encoder->wide.bytes,
+        .context = encoder->context.bytes,
         .operands = block->operands,
         .reopened_start = block->first_tick,
     };
-    for (uint32_t i = 0; i < encoder->delta_columns; i++)
-        encoder->deltas[i] = out->delta[i] = encoder->delta.bytes + i * delta_column_room(block->event_count);
     return true;
 }
 
@@ -291,19 +174,13 @@ static void encode_wide(struct outputs *out, uint64_t ticks) { out->wide = store
 
 /* How all events of a callee and code are written, but for their ticks:
  *
- *   | op bytes, 1 or 2, 2 bits | 24 bits | place of the next event's column, 6 bits
- * | | leaf, 1 bit | 1 bit | long op, 1 bit | operands, 1 bit | delta column of the leaf's return, 4 bits | delta column after a pop, 4 bits
- * | | delta column after a push, 4 bits | op, 16 bits |
- *
- * A place is that of one of the last two columns in the step. */
-#define STEP_AFTER_PUSH 16u
-#define STEP_AFTER_POP 20u
-#define STEP_RETURN_COLUMN 24u
-#define STEP_OPERANDS (UINT64_C(1) << 28)
-#define STEP_LONG_OP (UINT64_C(1) << 29) /* it takes more than two bytes */
-#define STEP_LEAF (UINT64_C(1) << 31)
-#define STEP_NEXT_SHIFT 32u
-#define STEP_NEXT_MASK 63u
+ *   | op bytes, 1 or 2, 2 bits | 11 bits | leaf, 1 bit | long op, 1 bit | operands, 1 bit | 3 bits
+ * | | what a leaf's return adds to its context, 13 bits | 3 bits | what the event adds to its context, 13 bits | op, 16 bits | */
+#define STEP_CONTEXT_SHIFT 16u
+#define STEP_RETURN_CONTEXT_SHIFT 32u
+#define STEP_OPERANDS (UINT64_C(1) << 48)
+#define STEP_LONG_OP (UINT64_C(1) << 49) /* it takes more than two bytes */
+#define STEP_LEAF (UINT64_C(1) << 50)
 #define STEP_OP_BYTES_SHIFT 62u
 
 static uint32_t op_of(uint64_t event, uint32_t callee)
@@ -329,11 +206,10 @@ static bool make_step(struct events_encoder *encoder, uint64_t event, uint64_t *
     uint32_t callee;
     if (!find_callee_of(encoder, event, &callee))
         return false;
-    const uint8_t *const columns = &encoder->columns[context_of(callee, is_pop(code), 0)];
-    *step = step_of_op(op_of(event, callee)) | (uint64_t)columns[0] << STEP_AFTER_PUSH | (uint64_t)columns[1] << STEP_AFTER_POP |
-            (uint64_t)(ends_in_pop(code) ? STEP_AFTER_POP : STEP_AFTER_PUSH) << STEP_NEXT_SHIFT | (has_operands(code) ? STEP_OPERANDS : 0);
+    const uint64_t context = callee ? context_of_callee(callee - 1, is_pop(code)) : CONTEXT_WITHOUT_CALLEE;
+    *step = step_of_op(op_of(event, callee)) | context << STEP_CONTEXT_SHIFT | (has_operands(code) ? STEP_OPERANDS : 0);
     if (code == PENDING_CODE_LEAF)
-        *step |= STEP_LEAF | (uint64_t)encoder->columns[context_of(callee, 1, 0)] << STEP_RETURN_COLUMN;
+        *step |= STEP_LEAF | (uint64_t)context_of_callee(callee - 1, 1) << STEP_RETURN_CONTEXT_SHIFT;
     if (callee)
         encoder->steps[event >> PENDING_CODE_SHIFT] = *step;
     return true;
@@ -348,16 +224,80 @@ static uint8_t *encode_rest(const struct events_encoder *encoder, struct outputs
     return step & STEP_LONG_OP ? store_varint(op_at - 1, op_of(event, callee)) : op_at;
 }
 
-/* Writes the columns op and delta, and what few events have besides; false when there is no memory. What the loop needs stands in locals:
- * its stores of bytes may then change none of it. */
+/* NULL: no memory. Steps may move. */
+static inline bool find_step(struct events_encoder *encoder, uint64_t event, uint64_t *step)
+{
+    const uint64_t number = event >> PENDING_CODE_SHIFT;
+    *step = number < encoder->step_function_count * PENDING_CODES ? encoder->steps[number] : 0;
+    return *step || make_step(encoder, event, step);
+}
+
+static inline uint32_t context_after(uint32_t before, uint64_t step)
+{
+    return next_context(before, step >> STEP_CONTEXT_SHIFT & (CONTEXT_COUNT - 1));
+}
+
+static inline uint32_t context_of_return(uint32_t call, uint64_t step)
+{
+    return next_context(call, step >> STEP_RETURN_CONTEXT_SHIFT & (CONTEXT_COUNT - 1));
+}
+
+static inline uint8_t delta_byte(uint64_t event)
+{
+    const uint32_t ticks = pending_ticks(event);
+    return (uint8_t)(ticks < DELTA_WIDE ? ticks : DELTA_WIDE);
+}
+
+static bool sample_range(struct events_encoder *encoder, const uint64_t *events, uint32_t from, uint32_t to)
+{
+    uint32_t context = 0;
+    for (uint32_t i = from < EVENTS_IN_CONTEXT ? 0 : from - EVENTS_IN_CONTEXT; i < to; i++) {
+        uint64_t step;
+        if (!find_step(encoder, events[i], &step))
+            return false;
+        context = context_after(context, step);
+        if (i >= from)
+            delta_columns_sample(&encoder->deltas, context, delta_byte(events[i]));
+        if (step & STEP_LEAF) {
+            context = context_of_return(context, step);
+            if (i >= from)
+                delta_columns_sample(&encoder->deltas, context, (uint8_t)pending_leaf_ticks(events[i]));
+        }
+    }
+    return true;
+}
+
+static bool sample(struct events_encoder *encoder, const struct pending_block *block)
+{
+    const uint32_t count = block->pending_count, step = count < SAMPLE_ALL_BELOW ? SAMPLE_EVENTS : SAMPLE_EVERY;
+    bool divides;
+    if (!cptrace_delta_columns_begin(&encoder->deltas, block->event_count, &divides))
+        return false;
+    for (uint32_t from = 0; divides && from < count; from += step)
+        if (!sample_range(encoder, block->events, from, from + SAMPLE_EVENTS < count ? from + SAMPLE_EVENTS : count))
+            return false;
+    return true;
+}
+
+/* The column of a context, where the next delta goes. */
+static inline uint8_t **delta_place(struct events_encoder *encoder, struct outputs *out, struct delta_sink *deltas, uint32_t context)
+{
+    uint32_t column = deltas->columns[context];
+    if (UNLIKELY(column >= CONTEXT_NEW))
+        column = cptrace_delta_columns_take(&encoder->deltas, context, &out->context);
+    return &deltas->to[column];
+}
+
+/* Writes the columns op, context and wide, what few events have besides, and the deltas; false when there is no memory. What the loop needs
+ * stands in locals: its stores of bytes may then change none of it. */
 static bool encode_events(struct events_encoder *encoder, const struct pending_block *block, struct outputs *out)
 {
     const uint64_t *const end = block->events + block->pending_count;
     const uint64_t *steps = encoder->steps;
     uint64_t step_count = encoder->step_function_count * PENDING_CODES;
-    uint8_t *op_at = out->op, *delta[DELTA_COLUMNS_MAX];
-    memcpy(delta, out->delta, sizeof delta);
-    uint32_t place = STEP_AFTER_PUSH;
+    struct delta_sink deltas = out->deltas;
+    uint8_t *op_at = out->op;
+    uint32_t context = 0;
     for (const uint64_t *at = block->events; at < end; at++) {
         const uint64_t event = *at, number = event >> PENDING_CODE_SHIFT;
         uint64_t step = number < step_count ? steps[number] : 0;
@@ -369,14 +309,16 @@ static bool encode_events(struct events_encoder *encoder, const struct pending_b
             steps = encoder->steps;
             step_count = encoder->step_function_count * PENDING_CODES;
         }
-        uint8_t *const byte = delta[step >> place & (DELTA_COLUMNS_MAX - 1)]++;
+        context = context_after(context, step);
+        uint8_t *const byte = (*delta_place(encoder, out, &deltas, context))++;
         *byte = (uint8_t)event;
         if (UNLIKELY(pending_ticks(event) >= DELTA_WIDE)) {
             *byte = DELTA_WIDE;
             encode_wide(out, pending_ticks(event) == PENDING_TICKS_LONG ? *out->operands++ : pending_ticks(event));
         }
         if (step & STEP_LEAF) {
-            *delta[step >> STEP_RETURN_COLUMN & (DELTA_COLUMNS_MAX - 1)]++ = (uint8_t)pending_leaf_ticks(event);
+            context = context_of_return(context, step);
+            *(*delta_place(encoder, out, &deltas, context))++ = (uint8_t)pending_leaf_ticks(event);
             if (UNLIKELY(pending_leaf_ticks(event) == PENDING_LEAF_TICKS_LONG))
                 encode_wide(out, *out->operands++);
         }
@@ -384,18 +326,9 @@ static bool encode_events(struct events_encoder *encoder, const struct pending_b
         op_at += step >> STEP_OP_BYTES_SHIFT;
         if (UNLIKELY(step & (STEP_OPERANDS | STEP_LONG_OP)))
             op_at = encode_rest(encoder, out, event, step, op_at);
-        place = step >> STEP_NEXT_SHIFT & STEP_NEXT_MASK;
     }
     out->op = op_at;
-    memcpy(out->delta, delta, sizeof delta);
-    return true;
-}
-
-static bool encode_deltas(struct events_encoder *encoder)
-{
-    for (uint32_t i = 0; i < encoder->delta_columns; i++)
-        if (!cptrace_prefix_encode(encoder->deltas[i], encoder->delta_counts[i], &encoder->code, &encoder->bits))
-            return false;
+    out->deltas = deltas;
     return true;
 }
 
@@ -406,23 +339,23 @@ static void set_lengths(struct events_encoder *encoder, const struct outputs *ou
     encoder->resume.length = (size_t)(out->resume - encoder->resume.bytes);
     encoder->reopen.length = (size_t)(out->reopen - encoder->reopen.bytes);
     encoder->wide.length = (size_t)(out->wide - encoder->wide.bytes);
-    for (uint32_t i = 0; i < encoder->delta_columns; i++)
-        encoder->delta_counts[i] = (uint32_t)(out->delta[i] - encoder->deltas[i]);
+    encoder->context.length = (size_t)(out->context - encoder->context.bytes);
 }
 
-static bool encode_lengths(struct events_encoder *encoder, const struct pending_block *block)
+static bool encode_lengths(struct events_encoder *encoder, const struct pending_block *block, const struct delta_sink *sink)
 {
-    const size_t lengths[] = {encoder->callee.length,  encoder->open.length,   encoder->op.length,
-                              encoder->start.length,   encoder->resume.length, encoder->reopen.length,
-                              block->annotation_bytes, encoder->wide.length,   encoder->code.length};
+    const struct delta_columns *const deltas = &encoder->deltas;
+    const size_t lengths[] = {encoder->callee.length, encoder->open.length,   encoder->op.length,      encoder->start.length,
+                              encoder->resume.length, encoder->reopen.length, block->annotation_bytes, encoder->wide.length,
+                              encoder->code.length,   encoder->context.length};
     struct byte_buffer *const to = &encoder->lengths;
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
         if (!cptrace_buffer_varint(to, lengths[i]))
             return false;
-    if (!cptrace_buffer_varint(to, encoder->delta_columns))
+    if (!cptrace_buffer_varint(to, deltas->column_count))
         return false;
-    for (uint32_t i = 0; i < encoder->delta_columns; i++)
-        if (!cptrace_buffer_varint(to, encoder->delta_counts[i]))
+    for (uint32_t i = 0; i < deltas->column_count; i++)
+        if (!cptrace_buffer_varint(to, delta_columns_count(deltas, sink, i)))
             return false;
     return true;
 }
@@ -430,31 +363,24 @@ static bool encode_lengths(struct events_encoder *encoder, const struct pending_
 bool cptrace_events_encode(struct events_encoder *encoder, const struct pending_block *block)
 {
     struct outputs out;
-    if (!begin(encoder) || !encode_open(encoder, block) || !sample(encoder, block))
-        return false;
-    choose_delta_columns(encoder, block->event_count);
-    if (!reserve_outputs(encoder, block, &out) || !encode_events(encoder, block, &out))
+    begin(encoder);
+    if (!encode_open(encoder, block) || !sample(encoder, block) || !reserve_outputs(encoder, block, &out) ||
+        !encode_events(encoder, block, &out))
         return false;
     set_lengths(encoder, &out);
-    return encode_deltas(encoder) && encode_callees(encoder) && encode_lengths(encoder, block);
+    return cptrace_delta_columns_encode(&encoder->deltas, &out.deltas, &encoder->code, &encoder->bits) && encode_callees(encoder) &&
+           encode_lengths(encoder, block, &out.deltas);
 }
 
 void cptrace_events_encoder_free(struct events_encoder *encoder)
 {
-    cptrace_buffer_free(&encoder->lengths);
-    cptrace_buffer_free(&encoder->callee);
-    cptrace_buffer_free(&encoder->open);
-    cptrace_buffer_free(&encoder->op);
-    cptrace_buffer_free(&encoder->start);
-    cptrace_buffer_free(&encoder->resume);
-    cptrace_buffer_free(&encoder->reopen);
-    cptrace_buffer_free(&encoder->delta);
-    cptrace_buffer_free(&encoder->wide);
-    cptrace_buffer_free(&encoder->code);
-    cptrace_buffer_free(&encoder->bits);
+    struct byte_buffer *const buffers[] = {&encoder->lengths, &encoder->callee, &encoder->open,   &encoder->op,
+                                           &encoder->start,   &encoder->resume, &encoder->reopen, &encoder->wide,
+                                           &encoder->code,    &encoder->bits,   &encoder->context};
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
+        cptrace_buffer_free(buffers[i]);
     free(encoder->numbers);
     free(encoder->steps);
     free(encoder->callees);
-    free(encoder->totals);
-    free(encoder->columns);
+    cptrace_delta_columns_free(&encoder->deltas);
 }

@@ -4,27 +4,22 @@
 #define CPTRACE_EVENTS_ENCODER_H
 
 #include "byte_buffer.h"
-#include "frame.h"
+#include "delta_columns.h"
 
 struct events_encoder {
-    uint32_t *numbers; /* of callees, by pending_callee; 0: not in this block yet */
+    uint32_t *numbers; /* of callees in the block + 1, by pending_callee; 0: not in this block yet */
     size_t number_count;
     uint64_t *steps; /* PENDING_CODES per function: how an event of it is written; 0: not known yet */
     size_t step_function_count;
-    uint64_t *callees; /* as pending_callee has them; 0 stands for no function: the block's numbers of the others are one less */
-    uint64_t *totals;  /* DELTA_CONTEXTS per callee, of a sample: events << 32 | sum of the logarithms of their deltas */
-    uint8_t *columns;  /* DELTA_CONTEXTS per callee: where these deltas go */
-    size_t callee_count, callee_capacity, totals_capacity, columns_capacity;
-    uint32_t delta_columns;
-    uint8_t middle_column;                    /* of those that the sample says nothing of */
-    struct byte_buffer delta;                 /* the delta columns, before they are coded */
-    const uint8_t *deltas[DELTA_COLUMNS_MAX]; /* where each begins */
-    uint32_t delta_counts[DELTA_COLUMNS_MAX];
-    struct byte_buffer lengths, callee, open, op, start, resume, reopen, wide, code, bits;
+    uint64_t *callees; /* in the block's order, as pending_callee has them */
+    size_t callee_count, callee_capacity;
+    struct delta_columns deltas;
+    struct byte_buffer lengths, callee, open, op, start, resume, reopen, wide, code, context, bits;
 };
 
-/* What the columns of a block take at most besides events and open calls: code has four lengths of streams and a byte or two per delta. */
-#define EVENTS_CODE_MAX_BYTES (DELTA_COLUMNS_MAX * (4 * VARINT_MAX_BYTES + 512))
+/* What the columns of a block take at most besides events and open calls: code has four lengths of streams and a byte or two per delta,
+ * context a byte per context. */
+#define EVENTS_CODE_MAX_BYTES (DELTA_COLUMNS_MAX * (4 * VARINT_MAX_BYTES + 512) + CONTEXT_COUNT)
 
 struct pending_block {
     const uint64_t *events; /* pending_event.h */

@@ -11,12 +11,15 @@ enum column {
     COLUMN_REOPEN,
     COLUMN_ANNOTATION,
     COLUMN_WIDE,
-    COLUMN_CODE
+    COLUMN_CODE,
+    COLUMN_CONTEXT
 };
-#define COLUMN_COUNT 9
-#define COLUMN_COUNT_V1 8 /* without code */
+#define COLUMN_COUNT 10
+#define COLUMN_COUNT_V2 9 /* without context */
+#define COLUMN_COUNT_V1 8 /* nor code */
 
-static const char *const column_names[COLUMN_COUNT] = {"callee", "open", "op", "start", "resume", "reopen", "annotation", "wide", "code"};
+static const char *const column_names[COLUMN_COUNT] = {"callee", "open",       "op",   "start", "resume",
+                                                       "reopen", "annotation", "wide", "code",  "context"};
 
 struct lengths {
     uint32_t columns[COLUMN_COUNT];
@@ -29,8 +32,9 @@ static enum cptrace_status parse_lengths(struct cursor *cursor, struct lengths *
     for (int i = 0; i < lengths->column_count; i++)
         if (!cursor_varint_u32(cursor, &lengths->columns[i]))
             return cptrace_error_set(error, CPTRACE_CORRUPT, offset, "column %s: no valid length", column_names[i]);
-    if (!cursor_varint_u32(cursor, &header->delta_columns) || header->delta_columns == 0 || header->delta_columns > DELTA_COLUMNS_MAX)
-        return cptrace_error_set(error, CPTRACE_CORRUPT, offset, "delta columns: expected 1 to %d", DELTA_COLUMNS_MAX);
+    const uint32_t columns_max = header->has_contexts ? DELTA_COLUMNS_MAX : DELTA_COLUMNS_MAX_V2;
+    if (!cursor_varint_u32(cursor, &header->delta_columns) || header->delta_columns == 0 || header->delta_columns > columns_max)
+        return cptrace_error_set(error, CPTRACE_CORRUPT, offset, "delta columns: expected 1 to %u", columns_max);
     for (uint32_t i = 0; i < header->delta_columns; i++)
         if (!cursor_varint_u32(cursor, &header->delta_counts[i]))
             return cptrace_error_set(error, CPTRACE_CORRUPT, offset, "delta column %u: no valid length", i);
@@ -61,7 +65,7 @@ static enum cptrace_status slice_columns(struct cursor *from, const struct lengt
                                          struct cptrace_error *error)
 {
     struct cursor *const columns[COLUMN_COUNT] = {&header->callee, &header->open,       &header->op,   &header->start, &header->resume,
-                                                  &header->reopen, &header->annotation, &header->wide, &header->code};
+                                                  &header->reopen, &header->annotation, &header->wide, &header->code,  &header->context};
     enum cptrace_status status = CPTRACE_OK;
     for (int i = 0; i < lengths->column_count && status == CPTRACE_OK; i++) {
         if (i == COLUMN_WIDE && !header->is_coded)
@@ -112,11 +116,13 @@ enum cptrace_status cptrace_events_header_parse(const struct cptrace_block *bloc
         .calibration = load_calibration(content + 36),
         .open_count = load_u32(content + 60),
         .is_coded = block->format_version >= FORMAT_VERSION_CODED,
+        .has_contexts = block->format_version >= FORMAT_VERSION_CONTEXTS,
     };
     header->kind_bits = header->is_coded ? CALLEE_KIND_BITS : CALLEE_KIND_BITS_V1;
     struct cursor rest = {content + EVENTS_HEADER_BYTES, content + block->content_bytes};
-    struct lengths lengths = {.column_count = header->is_coded ? COLUMN_COUNT : COLUMN_COUNT_V1};
+    struct lengths lengths = {.column_count = header->has_contexts ? COLUMN_COUNT : header->is_coded ? COLUMN_COUNT_V2 : COLUMN_COUNT_V1};
     enum cptrace_status status = parse_lengths(&rest, &lengths, header, offset, error);
+    header->places_bytes = !header->has_contexts && header->delta_columns > 1 ? DELTA_PLACES_BYTES_V2 : 0;
     if (status == CPTRACE_OK)
         status = slice_columns(&rest, &lengths, header, offset, error);
     return status == CPTRACE_OK ? check_counts(header, offset, error) : status;

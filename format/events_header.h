@@ -12,11 +12,13 @@ struct events_header {
     struct cptrace_calibration calibration;
     uint32_t open_count;
     struct cursor callee, open, op, start, resume, reopen, annotation, wide;
-    uint32_t kind_bits; /* of a callee, below its function */
+    uint32_t kind_bits;    /* of a callee, below its function */
+    uint32_t places_bytes; /* behind it, before version 3: which delta columns its events have */
     uint32_t delta_columns;
     uint32_t delta_counts[DELTA_COLUMNS_MAX]; /* together as many as events */
-    bool is_coded;
+    bool is_coded, has_contexts;
     struct cursor code, bits; /* of the delta columns, if they are coded */
+    struct cursor context;    /* if there is one */
     struct cursor deltas;     /* else: the columns, one after the other */
 };
 

@@ -34,17 +34,33 @@ static_assert(INDEX_TRAILER_BYTES == 4 + 4 + SIGNATURE_BYTES, "SPEC.md 5");
 static inline bool function_flags_are_valid(uint8_t flags) { return flags <= CPTRACE_FUNCTION_SPAN; }
 static_assert(CPTRACE_FUNCTION_SPAN == 16, "a span has none of the four bits below its own");
 
-/* Deltas: which column depends on whether a call is pushed or popped, and on what the event before did; SPEC.md 4.3. */
-#define DELTA_CONTEXTS 4
-#define DELTA_COLUMNS_MAX 16
+/* Deltas: which column an event has its own in depends on its context, what it and those before it do; SPEC.md 4.3. */
+#define CONTEXT_COUNT (1u << 13)
+#define CONTEXT_SHIFT 5
+#define CONTEXT_FACTOR 2533u
+#define DELTA_COLUMNS_MAX 64
 #define DELTA_WIDE 255u /* what is over this stands in the column wide */
-#define EVENTS_LENGTHS_MAX_BYTES (5 * (10 + DELTA_COLUMNS_MAX))
+#define EVENTS_LENGTHS_MAX_BYTES (5 * (11 + DELTA_COLUMNS_MAX))
+
+/* What an event adds to its context that has no callee, or pushes or pops a call of one. */
+#define CONTEXT_WITHOUT_CALLEE 0u
+static inline uint32_t context_of_callee(uint32_t callee, uint32_t pops)
+{
+    return (2 * callee + 2 + pops) * CONTEXT_FACTOR & (CONTEXT_COUNT - 1);
+}
+static inline uint32_t next_context(uint32_t before, uint32_t added) { return before >> CONTEXT_SHIFT ^ added; }
+
+/* Before version 3: a column for whether a call of a callee is pushed or popped, after an event that pops or not. */
+#define DELTA_PLACES_V2 4
+#define DELTA_PLACES_BYTES_V2 2
+#define DELTA_COLUMNS_MAX_V2 16
 
 /* A callee is function << bits | kind. */
 #define CALLEE_KIND_BITS 2
 enum callee_kind { CALLEE_PLAIN, CALLEE_ACTIVATION, CALLEE_LEAF };
 #define CALLEE_KIND_BITS_V1 1
-#define FORMAT_VERSION_CODED 2 /* from it on, deltas are coded, and there are leaves */
+#define FORMAT_VERSION_CODED 2    /* from it on, deltas are coded, and there are leaves */
+#define FORMAT_VERSION_CONTEXTS 3 /* from it on, contexts decide in which column a delta is */
 
 #define OPEN_CALLS_MAX (16u << 20)
 #define BLOCK_EVENTS_MAX (4u << 20)

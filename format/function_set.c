@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DELTA_MAP_BYTES 2 /* behind each callee, if there is more than one delta column */
-
 static bool reserve_zeros(struct function_set *set, size_t count)
 {
     const size_t had = set->seen_capacity;
@@ -31,7 +29,7 @@ static bool encode_runs(struct function_set *set, size_t from, size_t to)
     return true;
 }
 
-bool cptrace_function_set_gather(struct function_set *set, struct cursor callee, uint32_t kind_bits, uint32_t delta_columns,
+bool cptrace_function_set_gather(struct function_set *set, struct cursor callee, uint32_t kind_bits, uint32_t places_bytes,
                                  uint32_t function_count)
 {
     size_t from = function_count, to = 0;
@@ -46,9 +44,9 @@ bool cptrace_function_set_gather(struct function_set *set, struct cursor callee,
             from = function < from ? (size_t)function : from;
             to = function >= to ? (size_t)function + 1 : to;
         }
-        if (delta_columns > 1 && cursor_left(&callee) < DELTA_MAP_BYTES)
+        if (cursor_left(&callee) < places_bytes)
             break;
-        callee.at += delta_columns > 1 ? DELTA_MAP_BYTES : 0;
+        callee.at += places_bytes;
     }
     const bool encoded = encode_runs(set, from, to);
     if (from < to)

@@ -12,9 +12,10 @@ struct function_set {
     struct byte_buffer runs; /* of the last gather */
 };
 
-/* Fills set->runs from the column callee of a block, SPEC.md 4.3, whose entries have that many bits below the function. What does not parse
+/* Fills set->runs from the column callee of a block, SPEC.md 4.3, whose entries have that many bits below the function, and bytes
+ * behind both. What does not parse
  * ends it: decoding tells of it. Numbers from function_count on, which nothing defines, are left out. False: no memory. */
-bool cptrace_function_set_gather(struct function_set *set, struct cursor callee, uint32_t kind_bits, uint32_t delta_columns,
+bool cptrace_function_set_gather(struct function_set *set, struct cursor callee, uint32_t kind_bits, uint32_t places_bytes,
                                  uint32_t function_count);
 void cptrace_function_set_free(struct function_set *set);
 

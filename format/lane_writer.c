@@ -27,7 +27,7 @@
 #define LANES_WITH_FULL_BLOCKS 8u
 #define BLOCK_EVENTS_MIN 1024u
 
-#define EVENTS_PIECES 11 /* of a block's content, besides its header */
+#define EVENTS_PIECES 12 /* of a block's content, besides its header */
 
 #if defined(__GNUC__)
 #define UNLIKELY(condition) __builtin_expect(condition, 0)
@@ -221,8 +221,8 @@ static size_t make_pieces(const struct cptrace_lane_writer *lane, const uint8_t 
 {
     const struct events_encoder *const encoder = &lane->writer->encoder;
     const struct byte_buffer *const columns[EVENTS_PIECES] = {
-        &encoder->lengths, &encoder->callee,  &encoder->open, &encoder->op,   &encoder->start, &encoder->resume,
-        &encoder->reopen,  &lane->annotation, &encoder->wide, &encoder->code, &encoder->bits,
+        &encoder->lengths, &encoder->callee,  &encoder->open, &encoder->op,   &encoder->start,   &encoder->resume,
+        &encoder->reopen,  &lane->annotation, &encoder->wide, &encoder->code, &encoder->context, &encoder->bits,
     };
     pieces[0] = (struct block_piece){header, header_bytes};
     for (size_t i = 0; i < EVENTS_PIECES; i++)
@@ -240,8 +240,7 @@ static bool gather_functions(struct cptrace_writer *writer)
 {
     const struct events_encoder *const encoder = &writer->encoder;
     const uint32_t function_count = cptrace_definitions_count(&writer->definitions, TABLE_FUNCTIONS);
-    return cptrace_function_set_gather(&writer->mentioned, column_of(&encoder->callee), CALLEE_KIND_BITS, encoder->delta_columns,
-                                       function_count) ||
+    return cptrace_function_set_gather(&writer->mentioned, column_of(&encoder->callee), CALLEE_KIND_BITS, 0, function_count) ||
            cptrace_writer_no_memory(writer);
 }
 

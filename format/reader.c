@@ -83,7 +83,7 @@ bool cptrace_reader_add_functions(struct cptrace_reader *reader, struct cptrace_
 /* What the index should tell of the block. */
 static bool gather_functions(struct cptrace_reader *reader, const struct events_header *header, struct cptrace_block_entry *entry)
 {
-    if (!cptrace_function_set_gather(&reader->mentioned, header->callee, header->kind_bits, header->delta_columns,
+    if (!cptrace_function_set_gather(&reader->mentioned, header->callee, header->kind_bits, header->places_bytes,
                                      (uint32_t)reader->definitions.function_count))
         return false;
     const struct byte_buffer *const runs = &reader->mentioned.runs;

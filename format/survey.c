@@ -192,7 +192,7 @@ enum cptrace_status cptrace_reader_check_entry(const struct cptrace_reader *read
         return cptrace_error_set(error, CPTRACE_CORRUPT, block->offset,
                                  "index: it tells of other events of a block (the blocks are trusted)");
     struct function_set mentioned = {0};
-    if (!cptrace_function_set_gather(&mentioned, header.callee, header.kind_bits, header.delta_columns,
+    if (!cptrace_function_set_gather(&mentioned, header.callee, header.kind_bits, header.places_bytes,
                                      (uint32_t)reader->definitions.function_count))
         status = cptrace_error_no_memory(error, block->offset);
     else if (!same_functions(reader, entry, &mentioned.runs))

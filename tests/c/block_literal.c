@@ -18,7 +18,8 @@ struct bytes {
 };
 
 /* Their lengths stand in this order, before that of the columns with deltas. */
-#define LENGTHS_MAX 9
+#define LENGTHS_MAX 10
+#define LENGTHS_MAX_V1 8 /* without code and context */
 
 enum cptrace_status decode_literal(const struct literal *literal, struct cptrace_events *events, struct cptrace_error *error,
                                    uint8_t **kept)
@@ -34,9 +35,10 @@ enum cptrace_status decode_literal(const struct literal *literal, struct cptrace
         {literal->annotation, literal->annotation_bytes},
         {literal->wide, literal->wide_bytes},
         {literal->code, literal->code_bytes},
+        {literal->context, literal->context_bytes},
     };
     const struct bytes delta = {literal->delta, literal->delta_bytes};
-    const int column_count = is_coded ? LENGTHS_MAX : LENGTHS_MAX - 1, deltas_before = is_coded ? LENGTHS_MAX : LENGTHS_MAX - 2;
+    const int column_count = is_coded ? LENGTHS_MAX : LENGTHS_MAX_V1, deltas_before = is_coded ? LENGTHS_MAX : LENGTHS_MAX_V1 - 1;
     uint8_t content[512] = {CPTRACE_BLOCK_EVENTS};
     uint8_t *at = store_u32(content + 16, literal->event_count);
     at = store_u64(at, literal->first);

@@ -7,9 +7,9 @@
 struct literal {
     uint32_t event_count, open_count;
     uint64_t first, last;
-    const char *callee, *open, *op, *start, *resume, *reopen, *annotation, *delta, *wide, *code;
+    const char *callee, *open, *op, *start, *resume, *reopen, *annotation, *delta, *wide, *code, *context;
     size_t callee_bytes, open_bytes, op_bytes, start_bytes, resume_bytes, reopen_bytes, annotation_bytes, delta_bytes, wide_bytes,
-        code_bytes;
+        code_bytes, context_bytes;
     const char *delta_lengths; /* their number and the length of each, one byte a varint; NULL: one column with an event's each */
 };
 

@@ -8,7 +8,7 @@
 extern "C" {
 #endif
 
-#define CPTRACE_FORMAT_VERSION 2
+#define CPTRACE_FORMAT_VERSION 3
 
 /* What every fallible function returns. The numbers are pinned. */
 enum cptrace_status {
