@@ -19,12 +19,14 @@ struct bytes {
 
 /* Their lengths stand in this order, before that of the columns with deltas. */
 #define LENGTHS_MAX 10
-#define LENGTHS_MAX_V1 8 /* without code and context */
+#define LENGTHS_MAX_V2 9 /* without context */
+#define LENGTHS_MAX_V1 8 /* nor code */
 
 enum cptrace_status decode_literal(const struct literal *literal, struct cptrace_events *events, struct cptrace_error *error,
                                    uint8_t **kept)
 {
-    const bool is_coded = literal->code != NULL;
+    const uint16_t version = literal->version ? literal->version : literal->code ? CPTRACE_FORMAT_VERSION : 1;
+    const bool is_coded = version > 1;
     const struct bytes columns[LENGTHS_MAX] = {
         {literal->callee, literal->callee_bytes},
         {literal->open, literal->open_bytes},
@@ -38,7 +40,8 @@ enum cptrace_status decode_literal(const struct literal *literal, struct cptrace
         {literal->context, literal->context_bytes},
     };
     const struct bytes delta = {literal->delta, literal->delta_bytes};
-    const int column_count = is_coded ? LENGTHS_MAX : LENGTHS_MAX_V1, deltas_before = is_coded ? LENGTHS_MAX : LENGTHS_MAX_V1 - 1;
+    const int column_count = version > 2 ? LENGTHS_MAX : is_coded ? LENGTHS_MAX_V2 : LENGTHS_MAX_V1;
+    const int deltas_before = is_coded ? column_count : column_count - 1;
     uint8_t content[512] = {CPTRACE_BLOCK_EVENTS};
     uint8_t *at = store_u32(content + 16, literal->event_count);
     at = store_u64(at, literal->first);
@@ -68,7 +71,7 @@ enum cptrace_status decode_literal(const struct literal *literal, struct cptrace
         .content = exact,
         .content_bytes = length,
         .offset = 77,
-        .format_version = is_coded ? CPTRACE_FORMAT_VERSION : 1,
+        .format_version = version,
     };
     const enum cptrace_status status = cptrace_events_decode(&block, events, error);
     if (kept)

@@ -1,10 +1,11 @@
-/* Events blocks made of literals; SPEC.md 4.3. Without the column code they are of version 1. */
+/* Events blocks made of literals; SPEC.md 4.3. */
 #ifndef CPTRACE_TESTS_BLOCK_LITERAL_H
 #define CPTRACE_TESTS_BLOCK_LITERAL_H
 
 #include "cptrace/reader.h"
 
 struct literal {
+    uint16_t version; /* 0: 1 without the column code, else the newest */
     uint32_t event_count, open_count;
     uint64_t first, last;
     const char *callee, *open, *op, *start, *resume, *reopen, *annotation, *delta, *wide, *code, *context;

@@ -298,7 +298,13 @@ Test(section_4_3, leaves_and_codes)
         /* A leaf comes first. */
         {COLUMN(op, "\x10\x10\x11")},
         /* A column that is coded, and one that is not: returns of leaves. */
-        {COLUMN(callee, "\x1E\x00\x01\x0C\x00\x00"), COLUMN(code, "\x01\x01\x01\x00\x0D\x00\x00"), COLUMN(delta, "\x00\x80\x00\x01\x01"),
+        {COLUMN(context, "\x00\x00\x01\x00\x01"), COLUMN(code, "\x01\x01\x01\x00\x0D\x00\x00"), COLUMN(delta, "\x00\x80\x00\x01\x01"),
+         .delta_lengths = "\x02\x03\x02"},
+        /* The same in version 2. */
+        {.version = 2,
+         COLUMN(callee, "\x1E\x00\x01\x0C\x00\x00"),
+         COLUMN(code, "\x01\x01\x01\x00\x0D\x00\x00"),
+         COLUMN(delta, "\x00\x80\x00\x01\x01"),
          .delta_lengths = "\x02\x03\x02"},
         /* Delta 255 has a code, and a wide one that is 0 in the sum of these: 255 + 0. */
         {.last = 100 + 255, COLUMN(delta, "\x00\x00\x80"), COLUMN(code, "\x01\x01\x01\x00\x0D\xFF\x3D\x00"), COLUMN(wide, "\x00")},
@@ -309,7 +315,7 @@ Test(section_4_3, leaves_and_codes)
         struct cptrace_error error = {0};
         cr_assert_eq(decode_literal(&literal, &events, &error, NULL), CPTRACE_OK, "%zu: %s", i, error.message);
         cr_assert_eq(events.event_count, 5);
-        if (i < 2 || i == 3)
+        if (i < 2 || i == 3 || i == 4)
             for (size_t k = 0; k < 5; k++)
                 cr_assert(events.events[k].tick == expected[k].tick && events.events[k].op == expected[k].op &&
                               events.events[k].value == expected[k].value,
@@ -382,8 +388,25 @@ Test(section_4_3, contradictions_of_leaves_and_codes_are_refused)
         {"code too much", {COLUMN(code, "\x01\x01\x01\x00\x0D\x00\x00")}},
         {"a plain column beyond the block", {COLUMN(code, "\x00"), COLUMN(delta, "\x00\x01\x01\x00")}},
         {"events that take more of a column than it has",
-         {COLUMN(callee, "\x1E\x11\x11\x0C\x00\x00"), COLUMN(code, "\x00\x00"), COLUMN(delta, "\x00\x01\x01\x00\x01"),
+         {COLUMN(context, "\x00\x01\x01\x01\x01"), COLUMN(code, "\x00\x00"), COLUMN(delta, "\x00\x01\x01\x00\x01"),
           .delta_lengths = "\x02\x02\x03"}},
+        {"events of version 2 that take more of a column than it has",
+         {.version = 2,
+          COLUMN(callee, "\x1E\x11\x11\x0C\x00\x00"),
+          COLUMN(code, "\x00\x00"),
+          COLUMN(delta, "\x00\x01\x01\x00\x01"),
+          .delta_lengths = "\x02\x02\x03"}},
+        {"a context without its column",
+         {COLUMN(context, "\x00\x00\x01\x00"), COLUMN(code, "\x00\x00"), COLUMN(delta, "\x00\x01\x00\x01\x01"),
+          .delta_lengths = "\x02\x03\x02"}},
+        {"a context of no column",
+         {COLUMN(context, "\x00\x00\x01\x00\x02"), COLUMN(code, "\x00\x00"), COLUMN(delta, "\x00\x01\x00\x01\x01"),
+          .delta_lengths = "\x02\x03\x02"}},
+        {"a column of no context",
+         {COLUMN(context, "\x00\x00\x01\x00\x01\x00"), COLUMN(code, "\x00\x00"), COLUMN(delta, "\x00\x01\x00\x01\x01"),
+          .delta_lengths = "\x02\x03\x02"}},
+        {"contexts of one column", {COLUMN(context, "\x00\x00\x00\x00\x00")}},
+        {"65 delta columns", {.delta_lengths = "\x41\x05"}},
     };
     struct cptrace_events events = {0};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {

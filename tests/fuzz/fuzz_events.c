@@ -65,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct cptrace_events events;
     struct cptrace_error error;
     /* A reserved byte of the block's header, which the decoder does not look at, chooses the version. */
-    const uint16_t version = size > 1 && data[1] & 1 ? 1 : CPTRACE_FORMAT_VERSION;
+    const uint16_t version = size < 2 || (data[1] & 3) == 0 ? CPTRACE_FORMAT_VERSION : data[1] & 1 ? 1 : 2;
     const struct cptrace_block block = {.kind = CPTRACE_BLOCK_EVENTS, .content = data, .content_bytes = size, .format_version = version};
     if (size > 0 && cptrace_events_decode(&block, &events, &error) == CPTRACE_OK)
         check_promises(&events);

@@ -315,7 +315,7 @@ def open_leaves(folder):
 def streams_of_zeros(folder):
     ops = bytes([CALL, RETURN]) * (EVENTS_MAX // 2)
     counts = [1, EVENTS_MAX - 1]
-    begin(folder, (EVENTS, events(ops, callees=FIRST_APART, code=coded(1, FALLING), bits=bytes(1 + EVENTS_MAX // 8), delta_counts=counts)))
+    begin(folder, (EVENTS, events(ops, contexts=FIRST_APART, code=coded(1, FALLING), bits=bytes(1 + EVENTS_MAX // 8), delta_counts=counts)))
 
 
 def streams_of_ones(folder, last_byte=0xF0):
@@ -323,7 +323,7 @@ def streams_of_ones(folder, last_byte=0xF0):
     ops = bytes([CALL, RETURN]) * (EVENTS_MAX // 2)
     deltas, counts = b"\0" + b"\x0c" * (EVENTS_MAX - 1), [1, EVENTS_MAX - 1]
     bits = bits_of_ones(12, last_byte)
-    begin(folder, (EVENTS, events(ops, deltas, callees=FIRST_APART, code=coded(12, FALLING), bits=bits, delta_counts=counts)))
+    begin(folder, (EVENTS, events(ops, deltas, contexts=FIRST_APART, code=coded(12, FALLING), bits=bits, delta_counts=counts)))
 
 
 def streams_of_ones_to_the_last_bit(folder):
@@ -336,7 +336,7 @@ def wide_deltas(wides):
     ops = bytes([CALL, RETURN]) * (EVENTS_MAX // 2)
     deltas, counts = b"\0" + b"\xff" * (EVENTS_MAX - 1), [1, EVENTS_MAX - 1]
     bits = bits_of_ones(1, 0xFE)
-    return events(ops, deltas, callees=FIRST_APART, wides=wides, code=coded(1, HALVES_OF_WIDE), bits=bits, delta_counts=counts)
+    return events(ops, deltas, contexts=FIRST_APART, wides=wides, code=coded(1, HALVES_OF_WIDE), bits=bits, delta_counts=counts)
 
 
 def wides_of_all_deltas(folder):

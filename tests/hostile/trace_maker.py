@@ -25,7 +25,7 @@ def string(text):
 
 
 def header(run_id=bytes(16)):
-    fields = b"\x89cptrace" + struct.pack("<HHI16sQQQQI", 2, 0, FILE_ID, run_id, 1 << 32, 0, 0, 0, 0)
+    fields = b"\x89cptrace" + struct.pack("<HHI16sQQQQI", 3, 0, FILE_ID, run_id, 1 << 32, 0, 0, 0, 0)
     return struct.pack("<II", 0x184D2A5C, 72) + fields + struct.pack("<I", zlib.crc32(fields))
 
 
@@ -42,18 +42,18 @@ TWO_FUNCTIONS = definitions(functions=(0, 2, FUNCTION + GENERATOR), lanes=(0, 1,
 
 CALLEES = bytes([0, 5])  # 0: plain calls of function 0; 1: activations of function 1
 LEAVES = bytes([2])  # 0: leaves of function 0
-# Two columns: the first event takes its delta from 0, calls and returns behind it from 1.
-FIRST_APART = bytes([0, 0x10, 0x11])
+# Two columns, of calls and returns in turn: the first context has 0, the three behind it, which are all, have 1.
+FIRST_APART = bytes([0, 1, 1, 1])
 
 
 def events(ops, deltas=None, callees=CALLEES, opened=b"", open_count=0, starts=b"", reopens=b"", notes=b"", wides=b"",
-           count=None, lane=0, first=1000, code=b"\0", bits=None, delta_counts=None):  # fmt: skip
+           count=None, lane=0, first=1000, code=b"\0", contexts=b"", bits=None, delta_counts=None):  # fmt: skip
     """ops: one byte each, if there is no count. The deltas are a column that is not coded, if there are no code and bits of them."""
     deltas = bytes(len(ops)) if deltas is None else deltas
     count = len(ops) if count is None else count
     delta_counts = [len(deltas)] if delta_counts is None else delta_counts
     point = struct.pack("<QQQ", first, first, first)
-    columns = callees, opened, ops, starts, b"", reopens, notes, wides, code
+    columns = callees, opened, ops, starts, b"", reopens, notes, wides, code, contexts
     return (
         struct.pack("<IIQQ", lane, count, first, first + sum(deltas))
         + point

@@ -105,7 +105,7 @@ def frame_bytes(data, at):
 
 
 COLUMNS_OF_VERSION_1 = ("callee", "open", "op", "start", "resume", "reopen", "annotation", "wide")
-COLUMNS = (*COLUMNS_OF_VERSION_1, "code")
+COLUMNS = {1: COLUMNS_OF_VERSION_1, 2: (*COLUMNS_OF_VERSION_1, "code"), 3: (*COLUMNS_OF_VERSION_1, "code", "context")}
 PLAIN, ACTIVATIONS, LEAVES = range(3)  # kinds of callees
 
 
@@ -139,7 +139,7 @@ class Trace:
         header = self.data[:80]
         check(len(header) == 80 and header[:4].hex(" ") == "5c 2a 4d 18" and header[8:16] == b"\x89cptrace", "no signature")
         self.version, reserved, self.file_id = struct.unpack_from("<HHI", header, 16)
-        check(self.version in (1, 2), "newer version")
+        check(self.version in COLUMNS, "newer version")
         self.run_id = header[24:40]
         self.ns_per_tick_q32, *start, reserved_2, crc = struct.unpack_from("<QQQQII", header, 40)
         self.start = tuple(start)
@@ -217,35 +217,35 @@ class Trace:
         check(0 < count <= 4 << 20 and open_count <= 16 << 20 and block["lane"] < len(self.lanes), "events header")
         for earlier in self.blocks:
             check(earlier["lane"] != block["lane"] or earlier["last"] <= first, "a lane goes back in time")
-        names = COLUMNS if self.version == 2 else COLUMNS_OF_VERSION_1
+        names = COLUMNS[self.version]
         lengths = {name: cursor.varint() for name in names}
         delta_column_count = cursor.varint()
-        check(1 <= delta_column_count <= 16, "number of delta columns")
+        check(1 <= delta_column_count <= (64 if self.version == 3 else 16), "number of delta columns")
         delta_counts = [cursor.varint() for _ in range(delta_column_count)]
         check(sum(delta_counts) == count, "deltas of all columns against the event count")
-        if self.version == 2:
+        if self.version > 1:
             columns = {name: Cursor(cursor.take(lengths[name])) for name in names}
             deltas = [Cursor(self.read_deltas(columns["code"], cursor, delta_count)) for delta_count in delta_counts]
         else:
             columns, deltas = self.read_columns_of_version_1(cursor, lengths, delta_counts)
         callees = self.read_callees(columns["callee"], deltas)
-        block["functions"] = {function for function, _, _ in callees}
+        block["functions"] = {callee[0] for callee in callees}
         block["open"], stack = self.read_open(columns["open"], open_count, first, callees)
         block["events"] = list(self.read_event_columns(block, columns, deltas, callees, stack))
         for name, column in (*columns.items(), *(("delta", column) for column in deltas)):
             check(column.at == len(column.data), f"column {name}: bytes are left over")
 
     def read_callees(self, column, deltas):
-        """Per callee: function, kind, its four delta columns."""
+        """Per callee: function, kind, its four delta columns (before version 3), number."""
         callees = []
         while column.at < len(column.data):
-            function, kind = divmod(column.varint(), 4 if self.version == 2 else 2)
+            function, kind = divmod(column.varint(), 4 if self.version > 1 else 2)
             check(kind in (PLAIN, ACTIVATIONS, LEAVES), "reserved kind of callee")
-            numbers = column.fixed("H")[0] if len(deltas) > 1 else 0
-            numbers = [numbers >> shift & 15 for shift in (0, 4, 8, 12)]
             check(function < len(self.functions), "callee of a function that nothing defines")
-            check(max(numbers) < len(deltas), "callee with a delta column that is not there")
-            callees.append((function, kind, [deltas[number] for number in numbers]))
+            places = column.fixed("H")[0] if len(deltas) > 1 and self.version < 3 else 0
+            places = [places >> shift & 15 for shift in (0, 4, 8, 12)]
+            check(max(places) < len(deltas), "callee with a delta column that is not there")
+            callees.append((function, kind, [deltas[place] for place in places], len(callees)))
         return callees
 
     def callee(self, callees, number):
@@ -269,7 +269,7 @@ class Trace:
         tick, cpu, after_pop = block["first"], (0, 0), False
         suspensions, latest = [], []  # in order, None once resumed; places of those that were not, and perhaps of others
         started, reopened, reopened_start = -1, 0, block["first"]
-        in_leaf = False
+        in_leaf, context, column_of = False, 0, {}
         for number in range(block["count"]):
             op, call, name = 0 if in_leaf else columns["op"].varint(), None, None
             in_leaf = False
@@ -304,7 +304,15 @@ class Trace:
                     check(0 <= started < 2**32 - 1, "start")
                     call, name = (call[0], started), "start"
             pops = op <= 2
-            delta = (call[0][2][2 * pops + after_pop] if call else deltas[0]).u8()
+            if self.version == 3:
+                context = self.context(context, call and call[0][3], pops)
+                if context not in column_of:
+                    column_of[context] = columns["context"].u8() if len(deltas) > 1 else 0
+                    check(column_of[context] < len(deltas), "context with a delta column that is not there")
+                column = deltas[column_of[context]]
+            else:
+                column = call[0][2][2 * pops + after_pop] if call else deltas[0]
+            delta = column.u8()
             delta += columns["wide"].varint() if delta == 255 else 0
             check(number or delta == 0, "the first delta")
             tick, after_pop = tick + delta, pops
@@ -317,13 +325,17 @@ class Trace:
                 continue
             if not pops:
                 stack.append(call)
-            (function, _, _), activation = call
+            (function, *_), activation = call
             start = {"start": tick, "reopen": reopened_start}.get(name)
             check(start is None or start <= tick, "a call that starts later")
             shown = name in ("call", "start", "reopen")
             yield name, tick, function if shown else None, activation if name in ("start", "resume", "reopen") else None, start
         check(not in_leaf, "a leaf whose return is not in the event count")
         check(tick == block["last"], "last tick")
+
+    def context(self, before, callee, pops):
+        event = 0 if callee is None else 2 * callee + 2 + pops
+        return before // 32 ^ 2533 * event % 8192
 
     def read_deltas(self, code, bits, count):
         """The `count` deltas of one column, a byte each."""

@@ -65,21 +65,32 @@ class AsTold:
 
 
 def callee(function, kind, columns=None):
-    """columns: of what is pushed after a push, pushed after a pop, popped after a push, popped after a pop; if there is more than one."""
+    """columns, before version 3: of what is pushed after a push, pushed after a pop, popped after a push, popped after a pop; if there is more than one."""
     number = varint(function * 4 + kind)
     return number + struct.pack("<H", sum(column << 4 * at for at, column in enumerate(columns))) if columns else number
 
 
+def contexts_of(moves):
+    """Of events: (the callee that it pushes or pops, or None; whether it pops)."""
+    contexts, before = [], 0
+    for callee, pops in moves:
+        event = 0 if callee is None else 2 * (callee + 1) + pops
+        before = before >> 5 ^ event * 2533 % (1 << 13)
+        contexts.append(before)
+    return contexts
+
+
 def events_body(
     ops, deltas, callees, *, opened=b"", open_count=0, starts=b"", resumes=b"", reopens=b"", notes=b"", wides=b"",
-    first=1000, elapsed=None, count=None, delta_counts=None, version=2,
+    contexts=b"", first=1000, elapsed=None, count=None, delta_counts=None, version=3,
 ):  # fmt: skip
     """deltas: columns, as above. elapsed: the last tick minus the first, if it is not the sum of the deltas."""
     elapsed = sum(sum(column.deltas) for column in deltas) if elapsed is None else elapsed
     delta_counts = [len(column.deltas) for column in deltas] if delta_counts is None else delta_counts
     columns = [callees, opened, ops, starts, resumes, reopens, notes, wides]
-    if version == 2:
+    if version > 1:
         columns.append(b"".join(column.code for column in deltas))
+        columns += [contexts] if version == 3 else []
         behind = columns + [column.bits for column in deltas]
     else:
         behind = columns[:-1] + [column.deltas for column in deltas] + columns[-1:]

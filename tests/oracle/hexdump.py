@@ -11,6 +11,7 @@ import cptrace_oracle
 
 SPEC = Path(__file__).resolve().parents[2] / "format" / "SPEC.md"
 LINE = re.compile(r"^(\+?)([0-9a-f]{8})  ((?:[0-9a-f]{2} ?)+)(?:  |$)", re.M)
+CONTEXT_LINE = re.compile(r"^context of .* xor \d+ *= (\d+)$", re.M)
 CODED_LINE = re.compile(r"^(code|bits)  ((?:[0-9a-f]{2} ?)+) ", re.M)
 
 
@@ -22,6 +23,11 @@ def coded_column():
     """The code and bits at the end of section 9."""
     lines = CODED_LINE.findall(section_9())
     return tuple(b"".join(bytes.fromhex(digits) for name, digits in lines if name == wanted) for wanted in ("code", "bits"))
+
+
+def contexts_told():
+    """Those of the events of block 2, in the table at the end of section 9."""
+    return [int(number) for number in CONTEXT_LINE.findall(section_9())]
 
 
 def hexdump():

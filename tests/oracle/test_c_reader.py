@@ -13,7 +13,7 @@ import pytest
 import agreement
 import cptrace_oracle
 from events_encoder import varint
-from test_events import RIGHT, WRONG, header, read
+from test_events import BLOCKS, RIGHT, RIGHT_OF_VERSION_2, WRONG, WRONG_OF_VERSION_2, header, read, right_block
 
 pytestmark = [
     pytest.mark.skipif(not os.environ.get("CPTRACE"), reason="CPTRACE is not set"),
@@ -26,7 +26,7 @@ FUNCTION, LANE = bytes([0, 0, 0, 0, 0, 1, 0]), bytes([1, 0, 0])
 DEFINITIONS = b"\1\0" + b"\0\0" + b"\0\3" + FUNCTION * 3 + b"\0" + varint(LANE_COUNT) + LANE * LANE_COUNT + b"\0\0"
 
 
-def trace_of(bodies, folder):
+def trace_of(bodies, version, folder):
     """A file with three functions, as those of test_events.py are, and each body on a lane of its own."""
     blocks = [(1, varint(0)), (2, DEFINITIONS)] + [(3, struct.pack("<I", lane) + body[4:]) for lane, body in enumerate(bodies)]
     paths = [folder / str(sequence) for sequence in range(len(blocks))]
@@ -34,7 +34,7 @@ def trace_of(bodies, folder):
         paths[sequence].write_bytes(struct.pack("<III", kind, 7, sequence) + body)
     subprocess.run(["zstd", "-q", *map(str, paths)], check=True)
     trace = folder / "events.cptrace"
-    trace.write_bytes(header(2) + b"".join(path.with_suffix(".zst").read_bytes() for path in paths))
+    trace.write_bytes(header(version) + b"".join(path.with_suffix(".zst").read_bytes() for path in paths))
     return trace
 
 
@@ -43,17 +43,18 @@ def checked(path):
     return process.returncode, process.stdout
 
 
-@pytest.mark.parametrize("name", RIGHT)
-def test_right_blocks(name, tmp_path):
-    path = trace_of([RIGHT[name]], tmp_path)
+@pytest.mark.parametrize("version, name", BLOCKS)
+def test_right_blocks(version, name, tmp_path):
+    path = trace_of([right_block(version, name)], version, tmp_path)
     code, told = checked(path)
     assert code == CUT, told
     assert list(agreement.differences(cptrace_oracle.Trace(path.read_bytes()), path, os.environ["CPTRACE"])) == []
 
 
-@pytest.mark.parametrize("name", WRONG)
-def test_wrong_blocks(name, tmp_path):
-    code, told = checked(trace_of([WRONG[name][0]], tmp_path))
+@pytest.mark.parametrize("version, name", [(3, name) for name in WRONG] + [(2, name) for name in WRONG_OF_VERSION_2])
+def test_wrong_blocks(version, name, tmp_path):
+    body, _ = (WRONG if version == 3 else WRONG_OF_VERSION_2)[name]
+    code, told = checked(trace_of([body], version, tmp_path))
     assert code == DAMAGED, told
 
 
@@ -63,25 +64,26 @@ def changed(body, choose):
     return body[:at] + bytes([byte])[: 1 + longer] + body[at + (longer < 1) :]
 
 
-def oracle_takes(body):
+def oracle_takes(body, version):
     """None: the C reader may, since a damaged file may have lost what defines the function."""
     try:
-        read(body)
+        read(body, version)
     except cptrace_oracle.SpecError as error:
         return None if "function that nothing defines" in str(error) else False
     return True
 
 
+@pytest.mark.parametrize("version", [2, 3])
 @pytest.mark.parametrize("seed", range(30))
-def test_changed_blocks(seed, tmp_path):
+def test_changed_blocks(seed, version, tmp_path):
     choose = random.Random(seed)
-    small = sorted(body for body in RIGHT.values() if len(body) < 200)
+    small = sorted(body for body in (RIGHT if version == 3 else RIGHT_OF_VERSION_2).values() if len(body) < 250)
     bodies = [changed(choose.choice(small), choose) for _ in range(LANE_COUNT)]
-    words = [os.environ["CPTRACE"], "dump", "--no-events", str(trace_of(bodies, tmp_path))]
+    words = [os.environ["CPTRACE"], "dump", "--no-events", str(trace_of(bodies, version, tmp_path))]
     process = subprocess.run(words, stdout=subprocess.PIPE, encoding="utf-8", check=False)
     assert process.returncode == CUT, "damage does not stop a dump"
     lines = [agreement.parse_line(line) for line in process.stdout.splitlines()]
     taken = {fields["lane"] for _, _, kind, fields in lines if kind == "events"}
     assert taken, "the changes leave some blocks right"
     for lane, body in enumerate(bodies):
-        assert oracle_takes(body) in (None, lane in taken), (lane, body.hex(" "))
+        assert oracle_takes(body, version) in (None, lane in taken), (lane, body.hex(" "))

@@ -7,8 +7,8 @@ import zlib
 import pytest
 
 import cptrace_oracle
-from events_encoder import AsTold, Coded, Plain, callee, events_body, varint, written_lengths, zigzag
-from hexdump import coded_column
+from events_encoder import AsTold, Coded, Plain, callee, contexts_of, events_body, varint, written_lengths, zigzag
+from hexdump import coded_column, contexts_told
 
 PLAIN, ACTIVATIONS, LEAVES, RESERVED = range(4)
 RETURN, UNWIND, SUSPEND, RESUME, REOPEN, THROW, MARK, CALL = 0, 1, 2, 3, 4, 6, 9, 16
@@ -21,7 +21,7 @@ def header(version):
     return struct.pack("<II", 0x184D2A5C, 72) + fields + struct.pack("<I", zlib.crc32(fields))
 
 
-def read(body, version=2):
+def read(body, version=3):
     """The block, in a file with three functions and a lane."""
     trace = cptrace_oracle.Trace(header(version))
     trace.functions, trace.lanes, block = [None] * 3, [None], {"lane": None}
@@ -52,18 +52,24 @@ def test_the_coded_column_of_section_9():
     assert block["functions"] == {0, 1, 2}
 
 
-def test_a_leaf_takes_its_deltas_from_its_own_columns():
-    callees = callee(0, PLAIN, (0, 1, 2, 3)) + callee(2, LEAVES, (4, 5, 6, 7))
-    columns = [Plain([0]), Plain([]), Plain([]), Plain([9]), Plain([20]), Coded([30, 31], {30: 1, 31: 1}), Plain([50, 51, 52]), Plain([])]
-    block = read(events_body(bytes([CALL, CALL + 1, CALL + 1, RETURN, CALL + 1]), columns, callees))
-    assert deltas_read(block) == [0, 20, 50, 30, 51, 9, 31, 52]
+def test_contexts_of_section_9():
+    """Of its block 2: three calls, one left, a leaf's call and return, and so on."""
+    moves = [(0, 0), (1, 0), (1, 1), (2, 0), (2, 1), (3, 0), (3, 1), (3, 0), (3, 1), (0, 1)]
+    assert contexts_of(moves) == contexts_told()
 
 
-def test_throws_and_annotations_take_theirs_from_the_first_column():
-    callees = callee(1, ACTIVATIONS, (1, 1, 1, 1))
+def test_deltas_stand_where_their_contexts_say():
+    """The second call of the leaf has the context of the first one, as only the three last events count, and so has its return."""
+    ops = bytes([CALL] * 3 + [LEAF] + [CALL] * 3 + [LEAF])
+    columns = [Plain([0, 1, 2, 3, 4, 5]), Coded([30, 31], {30: 1, 31: 1}), Plain([7, 8])]
+    block = read(events_body(ops, columns, CALLEES, contexts=bytes([0, 0, 0, 1, 2, 0, 0])))
+    assert deltas_read(block) == [0, 1, 2, 30, 7, 3, 4, 5, 31, 8]
+
+
+def test_throws_and_annotations_have_contexts():
     ops = bytes([CALL, SUSPEND, RESUME, THROW, MARK, UNWIND])
     deltas = [Coded([7, 8], {7: 1, 8: 2, 9: 2}), Plain([0, 1, 2, 3])]
-    block = read(events_body(ops, deltas, callees, starts=b"\0", resumes=b"\0", notes=b"\1x"))
+    block = read(events_body(ops, deltas, callee(1, ACTIVATIONS), starts=b"\0", resumes=b"\0", notes=b"\1x", contexts=b"\1\1\1\0\0\1"))
     assert names_and_ticks(block) == [("start", 1000), ("suspend", 1001), ("resume", 1003), ("throw", 1010), ("mark", 1018), ("unwind", 1021)]
 
 
@@ -117,7 +123,67 @@ def random_lengths(choose):
     return dict(zip([0, *choose.sample(range(1, 255), len(leaves) - 1)], leaves))
 
 
+def random_moves(choose, callee_count):
+    """Ops of plain calls and their returns, and what they move: of callees 0, 2, 4 ... plain calls, of the others leaves."""
+    ops, moves, stack = [], [], []
+    for _ in range(choose.randrange(2, 400)):
+        if stack and choose.randrange(2):
+            ops.append(RETURN)
+            moves.append((stack.pop(), 1))
+            continue
+        number = choose.randrange(callee_count)
+        ops.append(CALL + number)
+        moves.append((number, 0))
+        if number % 2:
+            moves.append((number, 1))
+        else:
+            stack.append(number)
+    return bytes(ops), moves
+
+
 def random_block(seed):
+    """A body, and its deltas."""
+    choose = random.Random(seed)
+    callee_count = 1 + choose.randrange(40)
+    ops, moves = random_moves(choose, callee_count)
+    alphabets = [random_lengths(choose) for _ in range(1 + choose.randrange(64))]
+    columns, contexts, column_of, deltas = [[] for _ in alphabets], [], {}, []
+    for context in contexts_of(moves):
+        if context not in column_of:
+            column_of[context] = choose.randrange(len(columns))
+            contexts.append(column_of[context])
+        deltas.append(choose.choice(list(alphabets[column_of[context]])) if deltas else 0)
+        columns[column_of[context]].append(deltas[-1])
+    coded = [Coded(each, lengths) if each and choose.randrange(4) else Plain(each) for each, lengths in zip(columns, alphabets)]
+    callees = b"".join(callee(number % 3, LEAVES if number % 2 else PLAIN) for number in range(callee_count))
+    return events_body(ops, coded, callees, contexts=bytes(contexts) if len(coded) > 1 else b""), deltas
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_blocks(seed):
+    body, deltas = random_block(seed)
+    assert deltas_read(read(body)) == deltas
+
+
+# Version 2 has columns of callees in place of contexts
+
+
+def test_a_leaf_takes_its_deltas_from_its_own_columns_in_version_2():
+    callees = callee(0, PLAIN, (0, 1, 2, 3)) + callee(2, LEAVES, (4, 5, 6, 7))
+    columns = [Plain([0]), Plain([]), Plain([]), Plain([9]), Plain([20]), Coded([30, 31], {30: 1, 31: 1}), Plain([50, 51, 52]), Plain([])]
+    block = read(events_body(bytes([CALL, CALL + 1, CALL + 1, RETURN, CALL + 1]), columns, callees, version=2), version=2)
+    assert deltas_read(block) == [0, 20, 50, 30, 51, 9, 31, 52]
+
+
+def test_throws_and_annotations_take_theirs_from_the_first_column_in_version_2():
+    callees = callee(1, ACTIVATIONS, (1, 1, 1, 1))
+    ops = bytes([CALL, SUSPEND, RESUME, THROW, MARK, UNWIND])
+    deltas = [Coded([7, 8], {7: 1, 8: 2, 9: 2}), Plain([0, 1, 2, 3])]
+    block = read(events_body(ops, deltas, callees, starts=b"\0", resumes=b"\0", notes=b"\1x", version=2), version=2)
+    assert names_and_ticks(block) == [("start", 1000), ("suspend", 1001), ("resume", 1003), ("throw", 1010), ("mark", 1018), ("unwind", 1021)]
+
+
+def random_block_of_version_2(seed):
     """A body, and its deltas."""
     choose = random.Random(seed)
     columns = []
@@ -132,13 +198,13 @@ def random_block(seed):
     order.remove(0)
     left = [iter(column.deltas) for column in columns]
     ops = bytes(CALL + number for number in [0, *order])
-    return events_body(ops, columns, callees), [next(left[number]) for number in [0, *order]]
+    return events_body(ops, columns, callees, version=2), [next(left[number]) for number in [0, *order]]
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_random_blocks(seed):
-    body, deltas = random_block(seed)
-    assert deltas_read(read(body)) == deltas
+def test_random_blocks_of_version_2(seed):
+    body, deltas = random_block_of_version_2(seed)
+    assert deltas_read(read(body, version=2)) == deltas
 
 
 def test_version_1_has_no_code_and_no_leaves():
@@ -152,9 +218,9 @@ def test_version_1_has_no_code_and_no_leaves():
         read(body)
 
 
-def test_version_3_is_newer():
+def test_version_4_is_newer():
     with pytest.raises(cptrace_oracle.SpecError, match="newer version"):
-        cptrace_oracle.Trace(header(3))
+        cptrace_oracle.Trace(header(4))
 
 
 # What is wrong
@@ -174,14 +240,22 @@ def plain_block(ops, callees=CALLEES, **more):
     return events_body(ops, [Plain(bytes(len(ops)))], callees, **more)
 
 
-def two_columns(numbers):
-    return events_body(bytes([CALL]), [Plain([0]), Plain([])], callee(0, PLAIN, numbers))
+def two_columns(contexts):
+    """Of a call each: two events with a context each."""
+    return events_body(bytes([CALL, CALL]), [Plain([0]), Plain([0])], CALLEES, contexts=contexts)
+
+
+def two_columns_of_version_2(numbers):
+    return events_body(bytes([CALL]), [Plain([0]), Plain([])], callee(0, PLAIN, numbers), version=2)
 
 
 WRONG = {
     "callee of kind 3": (plain_block(bytes([CALL]), callee(0, RESERVED)), "reserved kind of callee"),
     "callee of no function": (plain_block(bytes([CALL]), callee(3, PLAIN)), "function that nothing defines"),
-    "callee with a column too many": (two_columns((0, 0, 0, 2)), "delta column that is not there"),
+    "context with a column too many": (two_columns(b"\0\2"), "delta column that is not there"),
+    "context without a column": (two_columns(b"\0"), "cut short"),
+    "column of no context": (two_columns(b"\0\1\1"), "column context: bytes are left over"),
+    "contexts of one column": (plain_block(bytes([CALL]), contexts=b"\0"), "column context: bytes are left over"),
     "call of no callee": (plain_block(bytes([CALL + 3])), "callee that is not there"),
     "open call of no callee": (plain_block(bytes([RETURN]), opened=b"\3\0", open_count=1), "callee that is not there"),
     "open call of a leaf": (plain_block(bytes([RETURN]), opened=b"\2\0", open_count=1), "open call of a leaf"),
@@ -211,10 +285,10 @@ WRONG = {
     "op 5": (plain_block(bytes([5])), "reserved op"),
     "op 7": (plain_block(bytes([7])), "reserved op"),
     "no delta column": (events_body(bytes([CALL]), [], CALLEES, count=1), "number of delta columns"),
-    "17 delta columns": (events_body(bytes([CALL]), [Plain([0]), *[Plain([])] * 16], CALLEES), "number of delta columns"),
+    "65 delta columns": (events_body(bytes([CALL]), [Plain([0]), *[Plain([])] * 64], CALLEES, contexts=b"\0"), "number of delta columns"),
     "fewer deltas than events": (plain_block(bytes([CALL]), count=2), "deltas of all columns"),
     "counts of deltas that wrap": (plain_block(bytes([CALL]), count=1, delta_counts=[2**63, 2**63, 1]), "deltas of all columns"),
-    "deltas in another column": (events_body(bytes([CALL]), [Plain([]), Plain([0])], callee(0, PLAIN, (0, 0, 0, 0))), "cut short"),
+    "deltas in another column": (two_columns(b"\1\1"), "cut short"),
     "first delta": (marks(STREAMS + LENGTHS, b"\x80\0\0\0", b"\1\0\0\0"), "the first delta"),
     "last tick": (marks(STREAMS + LENGTHS, b"\0\0\0\x80"), "last tick"),
     "last tick too late": (plain_block(bytes([CALL]), elapsed=1), "last tick"),
@@ -237,7 +311,7 @@ WRONG = {
     "stream too long": (marks(b"\1\2\1\1" + LENGTHS, bytes(5)), "too long"),
     "stream of none": (events_body(bytes([MARK]) * 3, [AsTold(bytes(3), STREAMS + LENGTHS, bytes(4))], b"", notes=bytes(3)), "too long"),
     "coded column of none": (
-        events_body(bytes([CALL]), [Plain([0]), AsTold([], b"\1\0\0\0" + LENGTHS, b"\0")], callee(0, PLAIN, (0, 0, 0, 0))),
+        events_body(bytes([CALL]), [Plain([0]), AsTold([], b"\1\0\0\0" + LENGTHS, b"\0")], CALLEES, contexts=b"\0"),
         "too long",
     ),
     "stream beyond the block": (marks(b"\1\1\1\2" + LENGTHS, bytes(4)), "cut short"),
@@ -250,14 +324,36 @@ WRONG = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", WRONG)
-def test_errors(name):
-    body, message = WRONG[name]
+WRONG_OF_VERSION_2 = {
+    "callee with a column too many": (two_columns_of_version_2((0, 0, 0, 2)), "delta column that is not there"),
+    "callee without its columns": (two_columns_of_version_2(None), "cut short"),
+    "17 delta columns": (events_body(bytes([CALL]), [Plain([0]), *[Plain([])] * 16], CALLEES, version=2), "number of delta columns"),
+    "deltas in another column": (
+        events_body(bytes([CALL]), [Plain([]), Plain([0])], callee(0, PLAIN, (0, 0, 0, 0)), version=2),
+        "cut short",
+    ),
+}
+
+
+@pytest.mark.parametrize("version, name", [(3, name) for name in WRONG] + [(2, name) for name in WRONG_OF_VERSION_2])
+def test_errors(version, name):
+    body, message = (WRONG if version == 3 else WRONG_OF_VERSION_2)[name]
     with pytest.raises(cptrace_oracle.SpecError, match=message):
-        read(body)
+        read(body, version)
 
 
 EVERYTHING = bytes([CALL, START, SUSPEND, RESUME, LEAF, THROW, MARK, UNWIND, LEAF, START, SUSPEND, REOPEN, RETURN])
+EVERY_MOVE = [
+    (0, 0), (1, 0), (1, 1), (1, 0), (2, 0), (2, 1), (None, 0), (None, 0), (1, 1), (2, 0), (2, 1), (1, 0), (1, 1), (1, 0), (1, 1),
+]  # fmt: skip
+
+
+def context_bytes(columns):
+    """So that the events of EVERYTHING have these columns; those of a context that has one already are left out."""
+    column_of = {}
+    for context, column in zip(contexts_of(EVERY_MOVE), columns):
+        assert column_of.setdefault(context, column) == column
+    return bytes(column_of.values())
 
 
 def everything(*deltas, numbers=None, **more):
@@ -272,19 +368,41 @@ RIGHT = {
     "plain marks": marks(b"\0", bytes(4)),
     "call": plain_block(bytes([CALL])),
     "leaf": events_body(bytes([LEAF]), [Plain(bytes(2))], CALLEES),
-    "two columns": two_columns((0, 0, 0, 1)),
+    "two columns": two_columns(b"\0\1"),
+    "64 columns": events_body(bytes([CALL]), [*[Plain([])] * 63, Plain([0])], CALLEES, contexts=b"\x3f"),
     "open call": plain_block(bytes([RETURN]), opened=b"\0\0", open_count=1),
     "reopen": plain_block(bytes([REOPEN]), reopens=b"\0\1\0"),
     "resumes": plain_block(bytes([START, START, SUSPEND, SUSPEND, RESUME, RESUME]), starts=b"\0\0", resumes=b"\1\2"),
     "everything, plain": everything(Plain(bytes(15))),
     "everything, coded": everything(Coded(bytes(15), {0: 1, 1: 2, 2: 2})),
     "everything, wide": everything(Coded([0] * 14 + [255], {0: 1, 255: 1}), wides=b"\7", elapsed=262),
-    "everything, in two columns": everything(Coded([0] * 2, {0: 1, 3: 1}), Coded([0] * 13, {0: 2, 3: 2, 7: 2, 8: 2}), numbers=[1] * 4),
-    "everything, below open calls": everything(Plain([0] * 2), Plain([0] * 13), numbers=[1] * 4, opened=b"\0\5\1\6\7", open_count=2),
+    "everything, in two columns": everything(
+        Coded([0] * 2, {0: 1, 3: 1}), Coded([0] * 13, {0: 2, 3: 2, 7: 2, 8: 2}), contexts=context_bytes([1] * 6 + [0] * 2 + [1] * 7)
+    ),
+    "everything, below open calls": everything(
+        Plain([0] * 8), Plain([0] * 7), opened=b"\0\5\1\6\7", open_count=2, contexts=context_bytes([0, 1] * 7 + [0])
+    ),
     **{f"random {seed}": random_block(seed)[0] for seed in range(40)},
 }
 
+RIGHT_OF_VERSION_2 = {
+    "two columns": two_columns_of_version_2((0, 0, 0, 1)),
+    "everything, in two columns": everything(
+        Coded([0] * 2, {0: 1, 3: 1}), Coded([0] * 13, {0: 2, 3: 2, 7: 2, 8: 2}), numbers=[1] * 4, version=2
+    ),
+    "everything, below open calls": everything(
+        Plain([0] * 2), Plain([0] * 13), numbers=[1] * 4, opened=b"\0\5\1\6\7", open_count=2, version=2
+    ),
+    **{f"random {seed}": random_block_of_version_2(seed)[0] for seed in range(40)},
+}
 
-@pytest.mark.parametrize("name", RIGHT)
-def test_what_is_wrong_is_wrong_by_one_thing(name):
-    read(RIGHT[name])
+BLOCKS = [(3, name) for name in RIGHT] + [(2, name) for name in RIGHT_OF_VERSION_2]
+
+
+def right_block(version, name):
+    return (RIGHT if version == 3 else RIGHT_OF_VERSION_2)[name]
+
+
+@pytest.mark.parametrize("version, name", BLOCKS)
+def test_what_is_wrong_is_wrong_by_one_thing(version, name):
+    read(right_block(version, name), version)

@@ -82,7 +82,7 @@ def test_counts_agree(record, calls, info):
     assert said["functions"] >= len({call["function"] for call in listed})
     assert said["complete"] is True and said["damaged_blocks"] == 0
     assert said["lanes"] == 1 and said["bytes"] == run.trace.stat().st_size
-    assert said["format_version"] == 2
+    assert said["format_version"] == 3
     assert said["events"] >= 2 * said["calls"]
 
 
