@@ -53,7 +53,7 @@ static bool reserve_sample(struct delta_columns *columns, size_t count)
         columns->known = malloc(sizeof *columns->known);
     return columns->known &&
            cptrace_array_reserve(&columns->sample_numbers, &columns->sample_numbers_capacity, count, sizeof *columns->sample_numbers) &&
-           cptrace_array_reserve(&columns->sample_deltas, &columns->sample_deltas_capacity, count, sizeof *columns->sample_deltas);
+           cptrace_array_reserve(&columns->sample_logs, &columns->sample_logs_capacity, count, sizeof *columns->sample_logs);
 }
 
 bool cptrace_delta_columns_begin(struct delta_columns *columns, size_t count, bool *divides)
@@ -103,7 +103,7 @@ static void count_levels(struct grouping *grouping, const struct delta_columns *
 {
     for (size_t i = 0; i < columns->sample_count; i++) {
         struct group *const group = &grouping->groups[columns->known->chosen[columns->sample_numbers[i]]];
-        group->levels[delta_log(columns->sample_deltas[i]) / 4]++;
+        group->levels[columns->sample_logs[i] / 4]++;
     }
 }
 
@@ -190,9 +190,8 @@ static void name_columns(const struct grouping *grouping, struct delta_columns *
     uint8_t names[GROUPS_MAX], column = 0;
     for (uint32_t i = 0; i < grouping->first_count; i = grouping->groups[i].end)
         memset(names + i, column++, grouping->groups[i].end - i);
-    for (size_t i = 0; i < CONTEXT_COUNT; i++)
-        if (known->numbers[i])
-            known->columns[i] = names[known->chosen[known->numbers[i]]] | CONTEXT_NEW;
+    for (uint32_t i = 1; i <= columns->sampled_contexts; i++)
+        known->columns[known->sampled[i]] = names[known->chosen[i]] | CONTEXT_NEW;
     columns->column_count = column;
     columns->middle = column / 2;
 }
@@ -244,6 +243,6 @@ void cptrace_delta_columns_free(struct delta_columns *columns)
 {
     free(columns->known);
     free(columns->sample_numbers);
-    free(columns->sample_deltas);
+    free(columns->sample_logs);
     free(columns->deltas);
 }

@@ -9,10 +9,11 @@
 
 /* What is known of the contexts of a block. */
 struct delta_contexts {
-    uint8_t columns[CONTEXT_COUNT];     /* of those sampled; | CONTEXT_NEW as long as no delta had it */
-    uint16_t numbers[CONTEXT_COUNT];    /* of those sampled, from 1 on: so they stand together in: */
+    uint8_t columns[CONTEXT_COUNT];  /* of those sampled; | CONTEXT_NEW as long as no delta had it */
+    uint16_t numbers[CONTEXT_COUNT]; /* of those sampled, from 1 on, and by this number: */
+    uint16_t sampled[CONTEXT_COUNT + 1];
     uint64_t totals[CONTEXT_COUNT + 1]; /* deltas << 32 | sum of their logarithms */
-    uint8_t chosen[CONTEXT_COUNT + 1];  /* their columns */
+    uint8_t chosen[CONTEXT_COUNT + 1];  /* columns */
 };
 #define CONTEXT_NEW 0x80u
 #define CONTEXT_UNSAMPLED 0xFFu
@@ -22,8 +23,8 @@ struct delta_columns {
     struct delta_contexts *known; /* NULL: no block had so many deltas yet that they are divided */
     uint32_t sampled_contexts;
     uint16_t *sample_numbers; /* of contexts, per delta of the sample */
-    uint8_t *sample_deltas;
-    size_t sample_count, sample_numbers_capacity, sample_deltas_capacity;
+    uint8_t *sample_logs;     /* their logarithms */
+    size_t sample_count, sample_numbers_capacity, sample_logs_capacity;
     uint32_t column_count;
     uint8_t middle;  /* the column of what the sample says nothing of */
     uint8_t *deltas; /* the columns; each has room for all deltas, and a little more */
@@ -71,12 +72,14 @@ static inline void delta_columns_sample(struct delta_columns *columns, uint32_t 
     struct delta_contexts *const known = columns->known;
     if (known->numbers[context] == 0) {
         known->numbers[context] = (uint16_t)++columns->sampled_contexts;
+        known->sampled[columns->sampled_contexts] = (uint16_t)context;
         known->totals[columns->sampled_contexts] = 0;
     }
     const uint16_t number = known->numbers[context];
-    known->totals[number] += (UINT64_C(1) << 32) + delta_log(delta);
+    const uint32_t log = delta_log(delta);
+    known->totals[number] += (UINT64_C(1) << 32) + log;
     columns->sample_numbers[columns->sample_count] = number;
-    columns->sample_deltas[columns->sample_count++] = delta;
+    columns->sample_logs[columns->sample_count++] = (uint8_t)log;
 }
 
 #endif

@@ -14,11 +14,12 @@
 
 struct prefix_code {
     uint32_t counts[PREFIX_SYMBOLS];
-    uint32_t keys[PREFIX_SYMBOLS]; /* of the symbols that come, rarest first */
-    uint32_t used;                 /* of keys */
+    uint8_t symbols[PREFIX_SYMBOLS]; /* those that come, in their order */
+    uint32_t keys[PREFIX_SYMBOLS];   /* theirs, rarest first */
+    uint32_t used;                   /* so many come; nothing is known of the others: */
     uint8_t lengths[PREFIX_SYMBOLS];
-    uint32_t length_counts[PREFIX_LENGTH_MAX + 1];
     uint64_t codes[PREFIX_SYMBOLS]; /* from the highest bit on */
+    uint32_t length_counts[PREFIX_LENGTH_MAX + 1];
 };
 
 /* In four tables, since a count waits for the one before it in the same place. */
@@ -41,6 +42,11 @@ static void count_symbols(struct prefix_code *code, const uint8_t *symbols, size
         counts[0][symbols[i]]++;
     for (size_t symbol = 0; symbol < PREFIX_SYMBOLS; symbol++)
         code->counts[symbol] = counts[0][symbol] + counts[1][symbol] + counts[2][symbol] + counts[3][symbol];
+    code->used = 0;
+    for (uint32_t symbol = 0; symbol < PREFIX_SYMBOLS; symbol++) {
+        code->symbols[code->used & 0xFF] = (uint8_t)symbol;
+        code->used += code->counts[symbol] != 0;
+    }
 }
 
 /* Rises with the count; every fourth of a power of two has its own, so that few symbols share one. */
@@ -57,16 +63,14 @@ static uint32_t rank_of(uint32_t count)
 static void sort_keys(struct prefix_code *code)
 {
     uint32_t places[RANK_COUNT + 1] = {0}, ranks[PREFIX_SYMBOLS];
-    for (uint32_t symbol = 0; symbol < PREFIX_SYMBOLS; symbol++) {
-        ranks[symbol] = code->counts[symbol] ? rank_of(code->counts[symbol]) : 0;
-        places[ranks[symbol] + 1] += code->counts[symbol] != 0;
+    for (uint32_t i = 0; i < code->used; i++) {
+        ranks[i] = rank_of(code->counts[code->symbols[i]]);
+        places[ranks[i] + 1]++;
     }
     for (uint32_t rank = 0; rank < RANK_COUNT; rank++)
         places[rank + 1] += places[rank];
-    code->used = places[RANK_COUNT];
-    for (uint32_t symbol = 0; symbol < PREFIX_SYMBOLS; symbol++)
-        if (code->counts[symbol])
-            code->keys[places[ranks[symbol]]++] = code->counts[symbol] << KEY_COUNT_SHIFT | symbol;
+    for (uint32_t i = 0; i < code->used; i++)
+        code->keys[places[ranks[i]]++] = code->counts[code->symbols[i]] << KEY_COUNT_SHIFT | code->symbols[i];
     for (uint32_t i = 1; i < code->used; i++) {
         const uint32_t key = code->keys[i];
         uint32_t to = i;
@@ -146,7 +150,6 @@ static void choose_lengths(struct prefix_code *code)
     uint8_t depths[PREFIX_SYMBOLS];
     measure_depths(code, depths);
     count_lengths(code, depths);
-    memset(code->lengths, 0, sizeof code->lengths);
     uint32_t length = PREFIX_LENGTH_MAX, left = code->length_counts[length];
     for (uint32_t i = 0; i < code->used; i++, left--) {
         while (left == 0)
@@ -160,10 +163,9 @@ static void assign_codes(struct prefix_code *code)
     uint32_t next[PREFIX_LENGTH_MAX + 1] = {0};
     for (uint32_t length = 2; length <= PREFIX_LENGTH_MAX; length++)
         next[length] = (next[length - 1] + code->length_counts[length - 1]) << 1;
-    for (uint32_t symbol = 0; symbol < PREFIX_SYMBOLS; symbol++) {
-        const uint32_t length = code->lengths[symbol];
-        if (length)
-            code->codes[symbol] = (uint64_t)next[length]++ << (64 - length);
+    for (uint32_t i = 0; i < code->used; i++) {
+        const uint32_t length = code->lengths[code->symbols[i]];
+        code->codes[code->symbols[i]] = (uint64_t)next[length]++ << (64 - length);
     }
 }
 
@@ -187,18 +189,14 @@ static uint8_t *put_absent(uint8_t *to, uint32_t count)
 
 static uint8_t *put_lengths(uint8_t *to, const struct prefix_code *code)
 {
-    uint32_t left = code->used, absent = 0;
+    uint32_t next = 0;
     int before = PREFIX_LENGTH_BEFORE;
-    for (uint32_t symbol = 0; left > 0; symbol++) {
-        if (code->lengths[symbol] == 0) {
-            absent++;
-            continue;
-        }
-        to = put_absent(to, absent);
-        absent = 0;
+    for (uint32_t i = 0; i < code->used; i++) {
+        const uint8_t symbol = code->symbols[i];
+        to = put_absent(to, symbol - next);
         *to++ = (uint8_t)zigzag(code->lengths[symbol] - before);
         before = code->lengths[symbol];
-        left--;
+        next = symbol + 1u;
     }
     return to;
 }
@@ -275,7 +273,9 @@ bool cptrace_prefix_encode(const uint8_t *symbols, size_t symbol_count, struct b
     struct prefix_code code;
     count_symbols(&code, symbols, symbol_count);
     sort_keys(&code);
-    const uint64_t commonest = code.used ? code.keys[code.used - 1] >> KEY_COUNT_SHIFT : 0;
+    if (code.used < 2)
+        return put_plain(symbols, symbol_count, to, bits);
+    const uint64_t commonest = code.keys[code.used - 1] >> KEY_COUNT_SHIFT;
     if (commonest * REPETITIVE_DENOMINATOR >= (uint64_t)symbol_count * REPETITIVE_NUMERATOR)
         return put_plain(symbols, symbol_count, to, bits);
     choose_lengths(&code);
