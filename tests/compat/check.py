@@ -15,7 +15,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 CORPUS = HERE.parent / "data" / "compat"
 sys.path.insert(0, str(HERE.parent / "oracle"))
 
-VERSIONS = ("v1", "v2")
+VERSIONS = ("v1", "v2", "v3")
 COMPLETE_OR_PARTIAL = (0, 4)
 
 

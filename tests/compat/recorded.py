@@ -52,13 +52,17 @@ def main():
     worker = threading.Thread(target=parse, args=(3,), name="worker ü")
     worker.start()
     worker.join()
-    if sys.argv[1] != "plain":  # asyncio alone makes a thousand calls
+    if sys.argv[1] not in ("plain", "busy"):  # asyncio alone makes a thousand calls
         asyncio.run(crawl())
+    if sys.argv[1] == "busy":  # enough for several delta columns
+        parse(100)
+        sum(numbers(300))
     gc.collect()
 
 
 kinds = {
     "plain": {},
+    "busy": {},
     "all": {"threads": True, "args": True, "include": ["__main__"], "labels": {"git": "3f2a91c"}},
     "filtered": {"threads": True, "max_depth": 4, "exclude": ["json"], "min_call": 2e-6},
 }
