@@ -50,6 +50,31 @@ static void write_small(struct memory_file *file, uint32_t block_event_count)
     cptrace_writer_free(writer);
 }
 
+/* Events enough for several delta columns. */
+static void write_columns(struct memory_file *file)
+{
+    struct cptrace_writer *const writer = memory_writer(file, 0);
+    define_functions(writer, 4);
+    struct cptrace_lane_writer *const lane = cptrace_writer_define_lane(writer, 1, text("lane"));
+    uint64_t tick = 1000;
+    for (uint32_t i = 0; i < 120; i++) {
+        cptrace_lane_call(lane, tick += 100 + i % 3, 0);
+        cptrace_lane_call(lane, tick += 5, 1);
+        cptrace_lane_return(lane, tick += 1 + i % 2);
+        const uint32_t activation = cptrace_lane_start(lane, tick += 40, 2);
+        cptrace_lane_suspend(lane, tick += 3);
+        if (i % 9 == 0)
+            cptrace_lane_mark(lane, tick += i * i, text("mark"));
+        cptrace_lane_resume(lane, tick += 90 - i % 4, activation);
+        cptrace_lane_return(lane, tick += 12);
+        cptrace_lane_call(lane, tick += 20, 3);
+        cptrace_lane_unwind(lane, tick += 7);
+        cptrace_lane_return(lane, tick += 2);
+    }
+    cptrace_writer_finish(writer, (struct cptrace_calibration){1 << 20, 1 << 23, 9}, NULL, 0, NULL);
+    cptrace_writer_free(writer);
+}
+
 static void save_seeds(const char *folder, int number, struct memory_file *file)
 {
     uint8_t *const input = malloc(file->length * 40 + 4096);
@@ -196,6 +221,8 @@ int main(int argc, char **argv)
     save_seeds(argv[1], 1, &file);
     write_small(&file, 20);
     save_seeds(argv[1], 2, &file);
+    write_columns(&file);
+    save_seeds(argv[1], 3, &file);
     save_killed_run(argv[1], 0, false, (struct cptrace_transcoder_options){0});
     save_killed_run(argv[1], 1, true, (struct cptrace_transcoder_options){0});
     save_killed_run(argv[1], 2, true, (struct cptrace_transcoder_options){.max_depth = 3, .min_call_ticks = 6});
