@@ -132,8 +132,8 @@ static bool reserve_outputs(struct events_encoder *encoder, const struct pending
     if (!cptrace_buffer_reserve(&encoder->op, (size_t)block->pending_count * OP_MAX_BYTES) ||
         !cptrace_buffer_reserve(&encoder->wide, (size_t)block->event_count * WIDE_MAX_BYTES + operand_bytes) ||
         !cptrace_buffer_reserve(&encoder->start, operand_bytes) || !cptrace_buffer_reserve(&encoder->resume, operand_bytes) ||
-        !cptrace_buffer_reserve(&encoder->reopen, operand_bytes) || !cptrace_buffer_reserve(&encoder->context, CONTEXT_COUNT) ||
-        !cptrace_delta_columns_choose(&encoder->deltas, block->event_count, &out->deltas))
+        !cptrace_buffer_reserve(&encoder->reopen, operand_bytes) ||
+        !cptrace_buffer_reserve(&encoder->context, encoder->deltas.column_count > 1 ? CONTEXT_COUNT : 1))
         return false;
     *out = (struct outputs){
         .deltas = out->deltas,
@@ -364,7 +364,8 @@ bool cptrace_events_encode(struct events_encoder *encoder, const struct pending_
 {
     struct outputs out;
     begin(encoder);
-    if (!encode_open(encoder, block) || !sample(encoder, block) || !reserve_outputs(encoder, block, &out) ||
+    if (!encode_open(encoder, block) || !sample(encoder, block) ||
+        !cptrace_delta_columns_choose(&encoder->deltas, block->event_count, &out.deltas) || !reserve_outputs(encoder, block, &out) ||
         !encode_events(encoder, block, &out))
         return false;
     set_lengths(encoder, &out);
