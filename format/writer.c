@@ -11,7 +11,7 @@
 #include "pending_event.h"
 #include "writer_state.h"
 
-#define DEFAULT_BLOCK_EVENTS 65536u
+#define DEFAULT_BLOCK_EVENTS 131072u
 #define HEAVY_OPEN_CALLS 1024u
 #define PENDING_DEFINITIONS_MAX_BYTES (256u << 10)
 

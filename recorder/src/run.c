@@ -15,9 +15,9 @@
 /* A run begins with a small ring (REC_FIRST_RING_SLOTS), which is all that most runs need; the first lanes that fill theirs get a large
  * one. */
 enum {
-    LARGE_RING_SLOTS = 131072, /* 2 MiB: a block of the file is what is drained at once, half of it */
+    LARGE_RING_SLOTS = 262144, /* 4 MiB: a block of the file is what is drained at once, half of it */
     MIDDLE_RING_SLOTS = 16384,
-    LARGE_RING_LANES = 3, /* bounds memory: 3 × 2 MiB, then 256 KiB a lane */
+    LARGE_RING_LANES = 2, /* bounds memory: 2 × 4 MiB, then 256 KiB a lane */
 };
 
 static atomic_uint_fast64_t last_serial;

@@ -30,7 +30,7 @@ struct cptrace_writer_options {
     uint64_t ns_per_tick_q32; /* nominal nanoseconds per tick, fixed point 32.32 */
     struct cptrace_calibration start;
     int compression_level;      /* zstd level; 0 = default (1) */
-    uint32_t block_event_count; /* events per block; 0 = default (65536) */
+    uint32_t block_event_count; /* events per block; 0 = default (131072) */
 };
 
 struct cptrace_function {
