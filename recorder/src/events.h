@@ -91,24 +91,25 @@ static inline bool rec_c_call_fast(struct rec_thread *thread, PyObject *callable
     if (__builtin_expect(!lane, 0))
         return false;
     const uint64_t count = rec_clock_fast_count();
-    struct rec_function *function = rec_function_of_callable_fast(thread, callable);
-    if (!function)
+    const struct rec_function *function = rec_function_of_callable_fast(thread, callable);
+    if (!function || rec_lane_treatment(lane, function) != REC_PLAIN)
         return false;
     thread->last_callable = callable;
-    thread->last_c_function = function;
-    return __builtin_expect(rec_put_fast(lane, function, CPTRACE_RING_CALL, count), 1);
+    thread->last_c_return = rec_function_word(function, CPTRACE_RING_RETURN);
+    return __builtin_expect(rec_append_fast(lane, rec_function_word(function, CPTRACE_RING_CALL), count), 1);
 }
 
 /* What returns is most often what was called last. */
-static inline bool rec_c_end_fast(struct rec_thread *thread, PyObject *callable, enum cptrace_ring_op op)
+static inline bool rec_c_return_fast(struct rec_thread *thread, PyObject *callable)
 {
     struct rec_lane *lane = thread->enter_lane;
     if (__builtin_expect(!lane, 0))
         return false;
     const uint64_t count = rec_clock_fast_count();
-    struct rec_function *function =
-        thread->last_callable == callable ? thread->last_c_function : rec_function_of_callable_fast(thread, callable);
-    return function && __builtin_expect(rec_put_fast(lane, function, op, count), 1);
+    if (thread->last_callable == callable)
+        return __builtin_expect(rec_append_fast(lane, thread->last_c_return, count), 1);
+    const struct rec_function *function = rec_function_of_callable_fast(thread, callable);
+    return function && __builtin_expect(rec_put_fast(lane, function, CPTRACE_RING_RETURN, count), 1);
 }
 
 #endif
