@@ -17,7 +17,8 @@ C_EVENTS = ("CALL", "C_RETURN", "C_RAISE")
 RECORD_HOOKS = {
     **dict.fromkeys(("PY_START", "PY_RESUME", "PY_THROW"), "record_enter"),
     **dict.fromkeys(("PY_RETURN", "PY_YIELD", "PY_UNWIND"), "record_leave"),
-    **{"CALL": "record_c_call", "C_RETURN": "record_c_end", "C_RAISE": "record_c_end"},
+    **dict.fromkeys(("C_RETURN", "C_RAISE"), "record_c_end"),
+    "CALL": "record_c_call",
 }
 TOOL_ID = 4
 
