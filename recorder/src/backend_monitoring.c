@@ -106,7 +106,7 @@ HOOK(on_c_return)
 {
     (void)self, (void)count, (void)keywords;
     struct rec_thread *thread = &rec_this_thread;
-    if (rec_c_end_fast(thread, args[2], CPTRACE_RING_RETURN))
+    if (rec_c_return_fast(thread, args[2]))
         return Py_None;
     return c_event(thread, args[2], CPTRACE_RING_RETURN, NULL);
 }

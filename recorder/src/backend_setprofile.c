@@ -183,7 +183,7 @@ static inline int on_event_inline(PyFrameObject *frame, int what, PyObject *argu
     if (what == PyTrace_C_CALL)
         return rec_c_call_fast(thread, argument) ? 0 : c_event(argument, CPTRACE_RING_CALL);
     if (what == PyTrace_C_RETURN)
-        return rec_c_end_fast(thread, argument, CPTRACE_RING_RETURN) ? 0 : c_event(argument, CPTRACE_RING_RETURN);
+        return rec_c_return_fast(thread, argument) ? 0 : c_event(argument, CPTRACE_RING_RETURN);
     return what == PyTrace_C_EXCEPTION ? c_event(argument, CPTRACE_RING_UNWIND) : 0;
 }
 

@@ -43,17 +43,19 @@ static inline uint64_t rec_clock_fast_count(void)
 #endif
 }
 
-/* The same in ticks. */
-static inline uint64_t rec_clock_fast_ticks(void)
+static inline uint64_t rec_clock_ticks_of_count(uint64_t count)
 {
 #if defined(_M_X64)
-    return __umulh(rec_clock_fast_count(), rec_clock.scale);
+    return __umulh(count, rec_clock.scale);
 #elif defined(__SIZEOF_INT128__)
-    return (uint64_t)(((unsigned __int128)rec_clock_fast_count() * rec_clock.scale) >> 64);
+    return (uint64_t)(((unsigned __int128)count * rec_clock.scale) >> 64);
 #else
-    return rec_clock_fast_count() >> REC_CLOCK_MONOTONIC_SHIFT; /* no counter is chosen here */
+    return count >> REC_CLOCK_MONOTONIC_SHIFT; /* no counter is chosen here */
 #endif
 }
+
+/* The same in ticks. */
+static inline uint64_t rec_clock_fast_ticks(void) { return rec_clock_ticks_of_count(rec_clock_fast_count()); }
 
 static inline uint64_t rec_clock_ticks(void)
 {

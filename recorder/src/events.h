@@ -29,9 +29,11 @@ bool rec_put_all(struct rec_lane *lane, struct rec_function *function, uint64_t 
 
 /* ---- the fast path: false when it is not for this event, which is then to go the general way ---- */
 
-static inline bool rec_append_fast(struct rec_lane *lane, uint64_t word)
+/* The counter takes longer to read than all the rest: it is asked first, and what does not need it is done meanwhile. */
+
+static inline bool rec_append_fast(struct rec_lane *lane, uint64_t word, uint64_t count)
 {
-    const uint64_t tick = rec_clock_fast_ticks();
+    const uint64_t tick = rec_clock_ticks_of_count(count);
     const uint64_t head = atomic_load_explicit(&lane->ring->head, memory_order_relaxed);
     if (tick >= lane->cpu_due_tick || head >= lane->limit)
         return false;
@@ -40,9 +42,9 @@ static inline bool rec_append_fast(struct rec_lane *lane, uint64_t word)
     return true;
 }
 
-static inline bool rec_put_fast(struct rec_lane *lane, const struct rec_function *function, enum cptrace_ring_op op)
+static inline bool rec_put_fast(struct rec_lane *lane, const struct rec_function *function, enum cptrace_ring_op op, uint64_t count)
 {
-    return rec_lane_treatment(lane, function) == REC_PLAIN && rec_append_fast(lane, rec_function_word(function, op));
+    return rec_lane_treatment(lane, function) == REC_PLAIN && rec_append_fast(lane, rec_function_word(function, op), count);
 }
 
 /* lane: thread->enter_lane, or thread->leave_lane for the end of a frame. */
@@ -50,19 +52,23 @@ static inline bool rec_code_event_fast(struct rec_lane *lane, PyCodeObject *code
 {
     if (__builtin_expect(!lane, 0))
         return false;
+    const uint64_t count = rec_clock_fast_count();
     const struct rec_function *function = rec_function_of_code_fast(code);
-    return __builtin_expect(function != NULL, 1) && __builtin_expect(rec_put_fast(lane, function, op), 1);
+    return __builtin_expect(function != NULL, 1) && __builtin_expect(rec_put_fast(lane, function, op, count), 1);
 }
 
 /* The end of a frame, or its suspension, also of a generator or coroutine, and in a run that goes off with one of its frames.
  * lane: thread->enter_lane. */
 static inline bool rec_leave_fast(struct rec_lane *lane, PyCodeObject *code, enum cptrace_ring_op op)
 {
+    if (!lane)
+        return false;
+    const uint64_t count = rec_clock_fast_count();
     const struct rec_function *function = rec_function_of_code_fast(code);
-    if (!lane || !function || code == lane->root_code)
+    if (!function || code == lane->root_code)
         return false;
     const enum rec_treatment treatment = rec_lane_treatment(lane, function);
-    if ((treatment != REC_PLAIN && treatment != REC_RESUMABLE) || !rec_append_fast(lane, rec_function_word(function, op)))
+    if ((treatment != REC_PLAIN && treatment != REC_RESUMABLE) || !rec_append_fast(lane, rec_function_word(function, op), count))
         return false;
     if (function->is_coroutine && lane->coroutine_depth > 0)
         lane->coroutine_depth--;
@@ -84,23 +90,26 @@ static inline bool rec_c_call_fast(struct rec_thread *thread, PyObject *callable
     struct rec_lane *lane = thread->enter_lane;
     if (__builtin_expect(!lane, 0))
         return false;
-    struct rec_function *function = rec_function_of_callable_fast(thread, callable);
-    if (!function)
+    const uint64_t count = rec_clock_fast_count();
+    const struct rec_function *function = rec_function_of_callable_fast(thread, callable);
+    if (!function || rec_lane_treatment(lane, function) != REC_PLAIN)
         return false;
     thread->last_callable = callable;
-    thread->last_c_function = function;
-    return __builtin_expect(rec_put_fast(lane, function, CPTRACE_RING_CALL), 1);
+    thread->last_c_return = rec_function_word(function, CPTRACE_RING_RETURN);
+    return __builtin_expect(rec_append_fast(lane, rec_function_word(function, CPTRACE_RING_CALL), count), 1);
 }
 
 /* What returns is most often what was called last. */
-static inline bool rec_c_end_fast(struct rec_thread *thread, PyObject *callable, enum cptrace_ring_op op)
+static inline bool rec_c_return_fast(struct rec_thread *thread, PyObject *callable)
 {
     struct rec_lane *lane = thread->enter_lane;
     if (__builtin_expect(!lane, 0))
         return false;
-    struct rec_function *function =
-        thread->last_callable == callable ? thread->last_c_function : rec_function_of_callable_fast(thread, callable);
-    return function && __builtin_expect(rec_put_fast(lane, function, op), 1);
+    const uint64_t count = rec_clock_fast_count();
+    if (thread->last_callable == callable)
+        return __builtin_expect(rec_append_fast(lane, thread->last_c_return, count), 1);
+    const struct rec_function *function = rec_function_of_callable_fast(thread, callable);
+    return function && __builtin_expect(rec_put_fast(lane, function, CPTRACE_RING_RETURN, count), 1);
 }
 
 #endif

@@ -15,14 +15,14 @@ struct rec_thread {
     /* What the fast path looks at first: the only run that is on, or NULL: none is, or it is not that simple (several are, the clock is
      * slow; for leaves: the run goes off with one of the frames that are left). Follow from `lane`: see thread.c, set_fast_lanes. */
     struct rec_lane *enter_lane, *leave_lane;
-    const void *last_callable; /* the C callable that was called last, and its function */
-    struct rec_function *last_c_function;
+    const void *last_callable;            /* the C callable that was called last, if it is a plain function to enter_lane; else NULL */
+    struct rec_callable_cache *callables; /* in front of the table of C callables */
+    uint64_t last_c_return;               /* what its return puts */
 
     struct rec_lane *lane;  /* the innermost run that is on, or NULL */
     struct rec_lane *muted; /* what `lane` was, while our own Python code runs */
     unsigned mute_count;
-    struct rec_callable_cache *callables; /* in front of the table of C callables */
-    const void *context;                  /* the context that was looked at last, and its version */
+    const void *context; /* the context that was looked at last, and its version */
     uint64_t context_version;
     const void *announced_frame; /* of the coroutine that the task that was created last will run: an eager one starts within its creator */
     struct rec_lane *lanes;      /* all that it has, on or off */

@@ -58,6 +58,10 @@ class NullStore(Null):
     kind = "store"
 
 
+class NullRecord(Null):
+    kind = "record"
+
+
 class NullPython(Null):
     sees_c_calls = False
 
@@ -155,6 +159,7 @@ MODES = {
     "null": Null,
     "null_clock": NullClock,
     "null_store": NullStore,
+    "null_record": NullRecord,
     "callprofiler": Callprofiler,
     "null_python": NullPython,
     "callprofiler_python": CallprofilerPython,
@@ -166,6 +171,7 @@ MODES = {
 REMARKS = {
     "null_clock": "a hook that reads the clock and does nothing else",
     "null_store": "a hook that stores the clock in a ring of 2 MiB, unasked and unread",
+    "null_record": "one that also asks whether the thread is recorded, for the number of the function, and whether there is room",
     "viztracer": "its buffer holds all calls, in memory; writing them out is not measured",
     "yappi": "wall clock, with builtins; sums only, in memory",
     "trace0": "Python calls only, and figures are per Python call; set against our c_calls=False, where that is possible",

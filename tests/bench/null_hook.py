@@ -13,6 +13,13 @@ FOLDER = Path(__file__).resolve().parents[2] / "build" / "bench"
 # As backend_monitoring.c has them; C_RETURN and C_RAISE come with CALL.
 PYTHON_EVENTS = ("PY_START", "PY_RESUME", "PY_THROW", "PY_RETURN", "PY_YIELD", "PY_UNWIND")
 C_EVENTS = ("CALL", "C_RETURN", "C_RAISE")
+# The record hook is one for each kind of event; the others take them all.
+RECORD_HOOKS = {
+    **dict.fromkeys(("PY_START", "PY_RESUME", "PY_THROW"), "record_enter"),
+    **dict.fromkeys(("PY_RETURN", "PY_YIELD", "PY_UNWIND"), "record_leave"),
+    **dict.fromkeys(("C_RETURN", "C_RAISE"), "record_c_end"),
+    "CALL": "record_c_call",
+}
 TOOL_ID = 4
 
 
@@ -30,7 +37,7 @@ def _compile(module):
 
 
 def load():
-    """The extension module; with the hooks `null`, `clock` and `store` on 3.12 and later, with start(name of the hook) and stop() before."""
+    """The extension module; with the hooks `null`, `clock`, `store` and `record_…` on 3.12 and later, with start(name of the hook) and stop() before."""
     module = FOLDER / f"null_hook{sysconfig.get_config_var('EXT_SUFFIX')}"
     if not module.exists() or module.stat().st_mtime < SOURCE.stat().st_mtime:
         FOLDER.mkdir(parents=True, exist_ok=True)
@@ -42,7 +49,7 @@ def load():
 
 
 class NullHook:
-    """On between start() and stop(), for Python and C calls or for Python calls only; `kind`: null, clock or store."""
+    """On between start() and stop(), for Python and C calls or for Python calls only; `kind`: null, clock, store or record."""
 
     def __init__(self, c_calls=True, kind="null"):
         self.module = load()
@@ -52,12 +59,13 @@ class NullHook:
         if hasattr(self.module, "start"):
             self.module.start(self.kind)
             return
-        hook = getattr(self.module, self.kind)
+        self.module.set_recorded(self.kind == "record")
         monitoring = sys.monitoring
         monitoring.use_tool_id(TOOL_ID, "null hook")
         wanted = PYTHON_EVENTS + (C_EVENTS if self.c_calls else ())
         for name in wanted:
-            monitoring.register_callback(TOOL_ID, getattr(monitoring.events, name), hook)
+            hook = RECORD_HOOKS[name] if self.kind == "record" else self.kind
+            monitoring.register_callback(TOOL_ID, getattr(monitoring.events, name), getattr(self.module, hook))
         wanted_bits = (getattr(monitoring.events, name) for name in wanted if name not in ("C_RETURN", "C_RAISE"))
         monitoring.set_events(TOOL_ID, sum(wanted_bits))
 

@@ -20,7 +20,7 @@ import targets
 import workloads
 
 KIND_NAMES = {"wall": "wall", "thread": "CPU of the thread", "cpu": "CPU of all threads", "inside": "wall without start and end"}
-RATIO_PEERS = ("null", "null_clock", "null_store", *modes.PEERS)
+RATIO_PEERS = ("null", "null_clock", "null_store", "null_record", *modes.PEERS)
 
 
 def in_child(*words):
