@@ -101,14 +101,14 @@ LIMITED = """
 
 
 @pytest.mark.parametrize("handler", ["signal.SIG_DFL", "signal.SIG_IGN", "lambda *_: got.append(1)"])
-@pytest.mark.parametrize("size", [0, 20_000, 200_000, 3_000_000])
+@pytest.mark.parametrize("size", [0, 20_000, 200_000, 6_000_000])
 @pytest.mark.parametrize("count", [SHORT, 4 * LONG])
 def test_a_limit_of_file_size(tmp_path, handler, size, count):
     run = faulty_program(tmp_path, "", "    got = []" + LIMITED.format(handler=handler, size=size, count=count))
     assert run.told[0]["result"] == "result" and run.told[1]["result"] == [], "the signal was for what the program writes"
     if size < 100_000:
         assert "not recording" in run.warning and "File too large" in run.warning
-    elif count == SHORT or size > 2_500_000:
+    elif count == SHORT or size > 5_000_000:
         assert run.warnings == [] and call_count_of_whole(run.recorded.trace) == count + 1
     else:
         assert "File too large" in run.warning

@@ -214,7 +214,7 @@ DEATHS = {
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a process is killed by a signal; Windows has none, and no recorder yet")
-@pytest.mark.parametrize("count", [2, 70_000])
+@pytest.mark.parametrize("count", [2, 200_000])
 @pytest.mark.parametrize("death", DEATHS)
 def test_each_way_to_die(record, death, count):
     """Whatever ends the process, in the middle of calls: all of them are there, and those that were open are unfinished."""
@@ -273,7 +273,7 @@ def test_what_makes_no_sense_is_kept(record):
 
     @profile(quiet=True)
     def main():
-        for n in range(70_000):
+        for n in range(200_000):
             leaf()
         os.kill(os.getpid(), signal.SIGKILL)
 
