@@ -3,7 +3,6 @@
  * code takes. */
 #include "delta_columns.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,26 +24,29 @@ static_assert(COLUMNS_WRITTEN <= DELTA_COLUMNS_MAX, "SPEC.md 4.3");
 /* Columns a power of two apart would take turns in the same lines of the cache. */
 #define ROOM_BETWEEN_COLUMNS 320u
 
-/* What a column takes besides its deltas, in bits: lengths of streams, and the lengths of codes, which zstd makes smaller. */
-#define COLUMN_BITS 48.0f
-#define LEVEL_BITS 2.8f
+/* Bits count in 256ths, as integers: all machines shall write the same bytes. */
+#define BITS(bits) ((int64_t)((bits) * 256))
+
+/* What a column takes besides its deltas: lengths of streams, and the lengths of codes, which zstd makes smaller. */
+#define COLUMN_BITS BITS(48)
+#define LEVEL_BITS BITS(2.8)
 /* By how many bits a sample seems to take less than what it was taken from, for each level that it has (Miller, Note on the bias of
  * information estimates, 1955): else groups would stay apart that differ by chance. */
-#define SAMPLED_LEVEL_BITS 0.72f
+#define SAMPLED_LEVEL_BITS BITS(0.72)
 
 struct group {
     uint32_t levels[LEVEL_COUNT];
     uint32_t count;
-    float bits;   /* that its deltas take in a column of their own, with it */
-    float loss;   /* if the next one is taken in */
     uint32_t end; /* one behind the last of the groups that it was made of: the number of the next one */
+    int64_t bits; /* that its deltas take in a column of their own, with it */
+    int64_t loss; /* if the next one is taken in */
 };
 
 struct grouping {
     struct group groups[GROUPS_MAX];   /* what was taken in stays where it is, unused */
     uint32_t first_count, group_count; /* at first, and now */
     uint8_t group_of_mean[MEAN_COUNT]; /* at first */
-    float weight;                      /* of a delta of the sample: so many of the block */
+    int64_t weight;                    /* of a delta of the sample: so many of the block, in 16ths */
 };
 
 static bool reserve_sample(struct delta_columns *columns, size_t count)
@@ -107,8 +109,7 @@ static void count_levels(struct grouping *grouping, const struct delta_columns *
     }
 }
 
-/* n log2 n in 256ths, n below 2^19, to some 256ths of n: a float has the whole part of the logarithm, and the rest is nearly a parabola. In
- * integers, whose sums a compiler may take in any order, several at once. */
+/* n log2 n in 256ths, n below 2^19, to some 256ths of n: a float has the whole part of the logarithm, and the rest is nearly a parabola. */
 static inline uint32_t entropy_term(uint32_t n)
 {
     const float value = (float)(int32_t)n;
@@ -118,23 +119,23 @@ static inline uint32_t entropy_term(uint32_t n)
     return n * (log + (fraction * (256 - fraction) * 89 >> 16));
 }
 
-static float bits_together(const struct grouping *grouping, const struct group *a, const struct group *b)
+static int64_t bits_together(const struct grouping *grouping, const struct group *a, const struct group *b)
 {
-    uint32_t terms = 0, levels = 0;
+    uint32_t terms = 0, levels = 0; /* sums that a compiler may take in any order, several at once */
     for (size_t level = 0; level < LEVEL_COUNT; level++) {
         const uint32_t n = a->levels[level] + b->levels[level];
         terms += entropy_term(n);
         levels += n != 0;
     }
-    const float bits = ((float)entropy_term(a->count + b->count) - (float)terms) / 256;
-    return (bits + (float)levels * SAMPLED_LEVEL_BITS) * grouping->weight + (float)levels * LEVEL_BITS + COLUMN_BITS;
+    const int64_t sampled_bits = (int64_t)entropy_term(a->count + b->count) - terms + levels * SAMPLED_LEVEL_BITS;
+    return sampled_bits * grouping->weight / 16 + levels * LEVEL_BITS + COLUMN_BITS;
 }
 
 /* Of taking in the next one. */
 static void measure_loss(struct grouping *grouping, struct group *group)
 {
     if (group->end == grouping->first_count) {
-        group->loss = INFINITY;
+        group->loss = INT64_MAX;
         return;
     }
     const struct group *const next = &grouping->groups[group->end];
@@ -201,7 +202,7 @@ static void group_contexts(struct delta_columns *columns, size_t count)
     const size_t wanted = count / DELTAS_PER_COLUMN + 1;
     const uint32_t limit = wanted < COLUMNS_WRITTEN ? (uint32_t)wanted : COLUMNS_WRITTEN;
     struct grouping grouping;
-    grouping.weight = (float)count / (float)columns->sample_count;
+    grouping.weight = (int64_t)(count * 16 / columns->sample_count);
     group_by_mean(&grouping, columns);
     count_levels(&grouping, columns);
     merge_groups(&grouping, limit);
