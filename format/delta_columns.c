@@ -109,7 +109,8 @@ static void count_levels(struct grouping *grouping, const struct delta_columns *
     }
 }
 
-/* n log2 n in 256ths, n below 2^19, to some 256ths of n: a float has the whole part of the logarithm, and the rest is nearly a parabola. */
+/* n log2 n in 256ths, n up to 2^19 (an eighth of the largest block), to some 256ths of n: a float has the whole part of the logarithm, and
+ * the rest is nearly a parabola. */
 static inline uint32_t entropy_term(uint32_t n)
 {
     const float value = (float)(int32_t)n;

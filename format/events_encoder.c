@@ -224,7 +224,7 @@ static uint8_t *encode_rest(const struct events_encoder *encoder, struct outputs
     return step & STEP_LONG_OP ? store_varint(op_at - 1, op_of(event, callee)) : op_at;
 }
 
-/* NULL: no memory. Steps may move. */
+/* False: no memory. Steps may move. */
 static inline bool find_step(struct events_encoder *encoder, uint64_t event, uint64_t *step)
 {
     const uint64_t number = event >> PENDING_CODE_SHIFT;

@@ -16,25 +16,14 @@ static struct rec_os_thread *thread;  /* NULL: not running */
 static atomic_bool must_end;
 struct rec_run *rec_open_runs;
 
-/* True: something is left for another round. */
-static bool tend_runs(void)
-{
-    bool has_more = false;
-    rec_mutex_lock(mutex);
-    for (struct rec_run *run = rec_open_runs; run; run = run->next_open) {
-        rec_run_drain_when_full(run);
-        has_more |= rec_run_map_rings_ahead(run);
-    }
-    rec_mutex_unlock(mutex);
-    return has_more;
-}
-
 static void drain_until_told(void)
 {
     while (!atomic_load(&must_end)) {
         rec_bell_wait(bell);
-        while (!atomic_load(&must_end) && tend_runs())
-            continue;
+        rec_mutex_lock(mutex);
+        for (struct rec_run *run = rec_open_runs; run; run = run->next_open)
+            rec_run_drain_when_full(run);
+        rec_mutex_unlock(mutex);
     }
 }
 

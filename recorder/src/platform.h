@@ -40,8 +40,6 @@ void rec_file_facts(const char *path, uint64_t *size_bytes, uint64_t *mtime_ns);
 /* Reserves disk space for [offset, offset + length) — so that touching the mapping cannot fail later — and maps it shared. */
 int rec_map_shared(int file, uint64_t offset, size_t length, void **address);
 void rec_unmap(void *address, size_t length);
-/* Does for pages of a shared mapping what the first write to each would do, as far as the system can: their contents stay. */
-void rec_map_ahead(void *address, size_t length);
 
 /* A bell: stays rung until it is heard. */
 struct rec_bell;

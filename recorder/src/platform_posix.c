@@ -343,19 +343,6 @@ int rec_map_shared(int file, uint64_t offset, size_t length, void **address)
 
 void rec_unmap(void *address, size_t length) { munmap(address, length); }
 
-#if defined(__linux__) && !defined(MADV_POPULATE_WRITE)
-#define MADV_POPULATE_WRITE 23 /* since Linux 5.14; older ones refuse it */
-#endif
-
-void rec_map_ahead(void *address, size_t length)
-{
-#ifdef __linux__
-    madvise(address, length, MADV_POPULATE_WRITE); /* without it, writers take the page faults */
-#else
-    (void)address, (void)length;
-#endif
-}
-
 struct rec_bell {
     pthread_mutex_t mutex;
     pthread_cond_t condition;

@@ -15,9 +15,6 @@
 /* What they may keep of large rings, all together: the first time that a run goes through one costs some milliseconds of page faults. */
 #define IDLE_BYTES_MAX (6u << 20)
 
-/* At once, while others wait: some 0.3 ms. */
-#define MAP_AHEAD_BYTES (256u << 10)
-
 static struct rec_ring_file *idle;
 static unsigned idle_count;
 static uint64_t idle_bytes;
@@ -118,16 +115,6 @@ void rec_ring_file_release_region(struct rec_ring_file *file, struct rec_region 
 {
     region->next = file->spare;
     file->spare = region;
-}
-
-bool rec_ring_file_map_ahead(struct rec_region *region)
-{
-    if (region->bytes_ahead >= region->bytes)
-        return false;
-    const uint64_t left = region->bytes - region->bytes_ahead, part = left < MAP_AHEAD_BYTES ? left : MAP_AHEAD_BYTES;
-    rec_map_ahead((char *)region->ring + region->bytes_ahead, part);
-    region->bytes_ahead += part;
-    return true;
 }
 
 static bool is_last(const struct rec_ring_file *file, const struct rec_region *region)

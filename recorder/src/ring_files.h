@@ -15,7 +15,6 @@ struct rec_region {
     struct rec_region *next;
     struct cptrace_ring *ring;
     uint64_t offset, bytes; /* in the file */
-    uint64_t bytes_ahead;   /* from its front: what rec_ring_file_map_ahead asked for */
 };
 
 struct rec_ring_file {
@@ -65,9 +64,5 @@ bool rec_ring_file_spool(struct rec_ring_file *file, const void *bytes, uint64_t
 /* A region with room for slot_count slots: a spare one, or a new one at the end of the file. With the run's mutex. 0 or an errno value. */
 int rec_ring_file_region(struct rec_ring_file *file, uint64_t slot_count, struct rec_region **region);
 void rec_ring_file_release_region(struct rec_ring_file *file, struct rec_region *region);
-
-/* Takes the page faults of some more of a region's pages, which its writer then does not take; false: all are taken. With the run's mutex.
- */
-bool rec_ring_file_map_ahead(struct rec_region *region);
 
 #endif

@@ -148,16 +148,6 @@ void rec_run_drain_when_full(struct rec_run *run)
     rec_mutex_unlock(run->mutex);
 }
 
-bool rec_run_map_rings_ahead(struct rec_run *run)
-{
-    bool has_mapped = false;
-    rec_mutex_lock(run->mutex);
-    for (struct rec_lane *lane = run->lanes; lane && !has_mapped; lane = lane->next_of_run)
-        has_mapped = rec_ring_file_map_ahead(lane->region);
-    rec_mutex_unlock(run->mutex);
-    return has_mapped;
-}
-
 /* ---- rings and lanes ---- */
 
 static void use_region(struct rec_lane *lane, struct rec_region *region)
@@ -200,16 +190,13 @@ void rec_run_help(struct rec_lane *lane, uint64_t slot_count)
 {
     struct rec_run *run = lane->run;
     rec_mutex_lock(run->mutex);
-    const bool has_grown = lane->may_grow && enlarge_ring(run, lane);
-    const bool has_room = has_grown || /* or the drainer has just made some */
+    const bool has_room = (lane->may_grow && enlarge_ring(run, lane)) || /* or the drainer has just made some */
                           rec_lane_used_slots(lane) + slot_count <= lane->ring->capacity_slots;
     if (!has_room) {
         run->helped_count++;
         drain(run, rec_clock_calibrate(), false);
     }
     rec_mutex_unlock(run->mutex);
-    if (has_grown)
-        rec_drainer_wake();
 }
 
 static void free_lane(struct rec_run *run, struct rec_lane *lane)

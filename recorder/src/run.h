@@ -111,9 +111,6 @@ void rec_run_help(struct rec_lane *lane, uint64_t slot_count);
 
 /* The drainer's round: when a ring is half full, encodes, compresses and appends what all of them hold. */
 void rec_run_drain_when_full(struct rec_run *run);
-/* A ring is new after it has grown: the first write to each of its pages costs as much as a hundred events. False: nothing is left to do.
- */
-bool rec_run_map_rings_ahead(struct rec_run *run);
 
 void rec_run_fail(struct rec_run *run, const char *what, const char *why);
 
