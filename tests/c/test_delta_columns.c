@@ -134,44 +134,45 @@ static double entropy_bytes(const struct deltas *deltas, bool by_context)
 
 static struct deltas deltas;
 
-Test(delta_columns, come_near_the_entropy_within_contexts)
+/* Of the first so many, by columns that had no block before. */
+static struct result encode_fresh(uint32_t count, uint32_t sample_every)
 {
     struct delta_columns columns = {0};
+    struct result result = encode(&columns, &deltas, count, sample_every);
+    check(&result, &deltas, count);
+    cptrace_delta_columns_free(&columns);
+    return result;
+}
+
+Test(delta_columns, come_near_the_entropy_within_contexts)
+{
     make(&deltas, CONTEXTS, 100);
-    struct result result = encode(&columns, &deltas, COUNT, 8);
-    check(&result, &deltas, COUNT);
+    struct result result = encode_fresh(COUNT, 8);
     cr_assert_gt(result.column_count, 8);
     cr_assert_eq(result.context.length, CONTEXTS);
     cr_assert_lt((double)size_of(&result), entropy_bytes(&deltas, true) * 1.35);
     cr_assert_lt((double)size_of(&result), entropy_bytes(&deltas, false) * 0.6);
     forget(&result);
-    cptrace_delta_columns_free(&columns);
 }
 
 /* Contexts of the same noise gain nothing by columns: most of those that a sample makes differ by chance become one, and the rest cost
  * little. */
 Test(delta_columns, of_noise_alone_are_few)
 {
-    struct delta_columns columns = {0};
     make(&deltas, CONTEXTS, 0);
-    struct result result = encode(&columns, &deltas, COUNT, 8);
-    check(&result, &deltas, COUNT);
+    struct result result = encode_fresh(COUNT, 8);
     cr_assert_leq(result.column_count, 12);
     cr_assert_lt((double)size_of(&result), entropy_bytes(&deltas, false) * 1.1);
     forget(&result);
-    cptrace_delta_columns_free(&columns);
 }
 
 Test(delta_columns, contexts_that_no_sample_has)
 {
-    struct delta_columns columns = {0};
     make(&deltas, CONTEXTS, 100);
     for (uint32_t i = 1; i < COUNT; i += 2)
         deltas.contexts[i] = (uint16_t)(context_of(0) + 1 + random_below(20));
-    struct result result = encode(&columns, &deltas, COUNT, 2);
-    check(&result, &deltas, COUNT);
+    struct result result = encode_fresh(COUNT, 2);
     forget(&result);
-    cptrace_delta_columns_free(&columns);
 }
 
 Test(delta_columns, few_deltas_are_not_divided)
@@ -195,13 +196,10 @@ Test(delta_columns, any_number_of_deltas_and_contexts)
     static const uint32_t context_counts[] = {1, 2, 40, 2000, CONTEXT_COUNT};
     for (size_t i = 0; i < sizeof context_counts / sizeof *context_counts; i++)
         for (uint32_t count = 512; count <= COUNT; count = count * 3 + 1) {
-            struct delta_columns columns = {0};
             make(&deltas, context_counts[i], 200);
-            struct result result = encode(&columns, &deltas, count, 1 + count / 8192);
-            check(&result, &deltas, count);
+            struct result result = encode_fresh(count, 1 + count / 8192);
             cr_assert_leq(result.column_count, count / 512 + 1);
             forget(&result);
-            cptrace_delta_columns_free(&columns);
         }
 }
 
