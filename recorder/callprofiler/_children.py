@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -30,10 +31,16 @@ def unfollow(settings, run_id: str) -> None:
 
 
 def _tell() -> None:
-    if _followed:
-        os.environ[VARIABLE] = _described(*_followed[-1])
-    else:
-        os.environ.pop(VARIABLE, None)
+    """Without a lock, which a forked child could find held: whoever tells last has looked again, and it is true."""
+    while True:
+        innermost = _followed[-1:]
+        if innermost:
+            os.environ[VARIABLE] = _described(*innermost[0])
+        else:
+            with contextlib.suppress(KeyError):  # another thread was just doing the same
+                os.environ.pop(VARIABLE, None)
+        if innermost == _followed[-1:]:
+            return
 
 
 def _described(settings, run_id: str) -> str:

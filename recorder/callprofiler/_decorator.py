@@ -22,7 +22,9 @@ _CALL, _DRIVEN, _BLOCK = _recorder.CALL, _recorder.DRIVEN, _recorder.BLOCK
 
 atexit.register(_recorder.close_all)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_recorder.follow_fork)
+    os.register_at_fork(
+        before=_recorder.before_fork, after_in_parent=_recorder.after_fork_in_parent, after_in_child=_recorder.follow_fork
+    )
 
 
 def is_off() -> bool:

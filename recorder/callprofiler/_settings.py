@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import platform
 import re
@@ -33,8 +32,17 @@ def _file_name(name: str) -> bytes:
     return plain.decode("utf-8", "ignore").encode() or b"run"
 
 
-@functools.lru_cache(maxsize=None)
+_process_facts_found: list[tuple[bytes, bytes]] = []  # not functools.lru_cache: a child of a fork may find that one's lock held
+
+
 def _process_facts() -> list[tuple[bytes, bytes]]:
+    global _process_facts_found
+    if not _process_facts_found:
+        _process_facts_found = _find_process_facts()
+    return _process_facts_found
+
+
+def _find_process_facts() -> list[tuple[bytes, bytes]]:
     facts = {
         "writer": WRITER,
         "python": platform.python_version(),

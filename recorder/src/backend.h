@@ -13,6 +13,11 @@ int rec_backend_start(void); /* once per process; -1 with an exception */
 int rec_backend_hold(struct rec_thread *thread, bool c_calls);
 void rec_backend_release(struct rec_thread *thread, bool c_calls);
 
+/* In a forked child, at once: no run of the parent's holds it any more. What the interpreter was told stays, for the runs that go on, until
+ * they hold it again, or until rec_backend_end_unless_held says that there are none. */
+void rec_backend_forget_holders(void);
+void rec_backend_end_unless_held(void);
+
 /* A run goes on, on a thread that it may not have begun on. */
 void rec_backend_hear_this_thread(void);
 

@@ -151,7 +151,7 @@ static const int tool_ids[] = {4, 3, 2};
 static PyObject *monitoring; /* sys.monitoring */
 static long event_bits[HOOK_COUNT];
 static PyObject *hook_objects[HOOK_COUNT];
-static int tool_id = -1;                      /* ours while held */
+static int tool_id = -1;                      /* ours while held, and in a forked child from before */
 static unsigned holder_count, c_holder_count; /* runs that are open; those that want C calls */
 
 static int read_event_bits(void)
@@ -233,7 +233,7 @@ static int set_events(void)
 
 static int switch_on(void)
 {
-    if (take_tool_id() < 0)
+    if (tool_id < 0 && take_tool_id() < 0)
         return -1;
     for (size_t i = 0; i < HOOK_COUNT; i++)
         if (call_monitoring("register_callback", "(ilO)", tool_id, event_bits[i], hook_objects[i]) < 0)
@@ -243,11 +243,21 @@ static int switch_on(void)
 
 static void switch_off(void)
 {
-    if (tool_id >= 0 && call_monitoring("set_events", "(ii)", tool_id, 0) < 0)
+    if (call_monitoring("set_events", "(ii)", tool_id, 0) < 0)
         PyErr_Clear();
-    if (tool_id >= 0 && call_monitoring("free_tool_id", "(i)", tool_id) < 0)
+    if (call_monitoring("free_tool_id", "(i)", tool_id) < 0)
         PyErr_Clear();
     tool_id = -1;
+}
+
+void rec_backend_end_unless_held(void)
+{
+    if (holder_count > 0 || tool_id < 0)
+        return;
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    switch_off();
+    PyErr_Restore(type, value, traceback);
 }
 
 int rec_backend_hold(struct rec_thread *thread, bool c_calls)
@@ -258,12 +268,8 @@ int rec_backend_hold(struct rec_thread *thread, bool c_calls)
     const int status = is_first ? switch_on() : is_first_for_c ? set_events() : 0;
     if (status < 0) {
         c_holder_count -= c_calls;
-        if (--holder_count == 0) {
-            PyObject *type, *value, *traceback;
-            PyErr_Fetch(&type, &value, &traceback);
-            switch_off();
-            PyErr_Restore(type, value, traceback);
-        }
+        holder_count--;
+        rec_backend_end_unless_held();
     }
     return status;
 }
@@ -274,12 +280,13 @@ void rec_backend_release(struct rec_thread *thread, bool c_calls)
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
     const bool is_last_for_c = c_calls && --c_holder_count == 0;
-    if (--holder_count == 0)
-        switch_off();
-    else if (is_last_for_c && set_events() < 0)
+    if (--holder_count > 0 && is_last_for_c && set_events() < 0)
         PyErr_Clear();
+    rec_backend_end_unless_held();
     PyErr_Restore(type, value, traceback);
 }
+
+void rec_backend_forget_holders(void) { holder_count = c_holder_count = 0; }
 
 /* All threads are heard anyway. */
 void rec_backend_hear_this_thread(void) {}

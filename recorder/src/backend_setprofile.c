@@ -304,10 +304,9 @@ void rec_backend_hear_all_threads(void)
     replace_thread_hook(Py_None, thread_hook);
 }
 
-void rec_backend_release(struct rec_thread *thread, bool c_calls)
+void rec_backend_end_unless_held(void)
 {
-    (void)thread, (void)c_calls;
-    if (--holder_count > 0)
+    if (holder_count > 0)
         return; /* threads whose hook is not needed any more notice it at their next event */
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
@@ -317,6 +316,15 @@ void rec_backend_release(struct rec_thread *thread, bool c_calls)
     was_asked = false;
     PyErr_Restore(type, value, traceback);
 }
+
+void rec_backend_release(struct rec_thread *thread, bool c_calls)
+{
+    (void)thread, (void)c_calls;
+    holder_count--;
+    rec_backend_end_unless_held();
+}
+
+void rec_backend_forget_holders(void) { holder_count = 0; }
 
 int rec_backend_start(void)
 {

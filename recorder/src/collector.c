@@ -71,15 +71,15 @@ void rec_collector_hold(void)
     if (!hook)
         hook = PyCFunction_New(&hook_definition, NULL);
     PyObject *list = hook ? callbacks() : NULL;
-    if (list)
+    if (list && PySequence_Contains(list, hook) == 0) /* in a forked child it is there from before */
         PyList_Append(list, hook);
     Py_XDECREF(list);
     PyErr_Clear();
 }
 
-void rec_collector_release(void)
+void rec_collector_end_unless_held(void)
 {
-    if (--holder_count > 0)
+    if (holder_count > 0)
         return;
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
@@ -91,3 +91,11 @@ void rec_collector_release(void)
     PyErr_Clear();
     PyErr_Restore(type, value, traceback);
 }
+
+void rec_collector_release(void)
+{
+    holder_count--;
+    rec_collector_end_unless_held();
+}
+
+void rec_collector_forget_holders(void) { holder_count = 0; }

@@ -7,4 +7,8 @@
 void rec_collector_hold(void);
 void rec_collector_release(void);
 
+/* As those of the back end (backend.h), around a fork. */
+void rec_collector_forget_holders(void);
+void rec_collector_end_unless_held(void);
+
 #endif

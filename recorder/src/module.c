@@ -55,11 +55,27 @@ static PyObject *execute(PyObject *module, PyObject *arguments)
     return PyEval_EvalCode(code, globals, globals);
 }
 
+static PyObject *before_fork(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    rec_locks_before_fork();
+    Py_RETURN_NONE;
+}
+
+static PyObject *after_fork_in_parent(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    rec_locks_after_fork();
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef methods[] = {
     {"configure", configure, METH_VARARGS, "configure(stdlib_roots, package_roots, stdlib_names, own_root): how code is classified."},
     {"quietly", (PyCFunction)(void (*)(void))quietly, METH_VARARGS | METH_KEYWORDS, "quietly(function, ...): calls it, muted."},
     {"execute", execute, METH_VARARGS, "execute(code, globals)"},
     {"close_all", rec_run_object_close_all, METH_NOARGS, "Ends all runs, as the interpreter does when it ends."},
+    {"before_fork", before_fork, METH_NOARGS, "For os.register_at_fork."},
+    {"after_fork_in_parent", after_fork_in_parent, METH_NOARGS, "For os.register_at_fork."},
     {"follow_fork", rec_run_object_follow_fork, METH_NOARGS, "In a forked child: goes on with the runs that follow processes."},
     {"label", rec_run_object_label, METH_VARARGS,
      "label(key, value): puts a label, both str, on the innermost run that is on in this thread; nothing when there is none."},
@@ -83,10 +99,6 @@ static int start(PyObject *module)
         return -1;
     return rec_run_object_start(module);
 }
-
-#ifdef Py_GIL_DISABLED
-PyMutex rec_the_lock, rec_the_back_end_lock;
-#endif
 
 /* One copy of all state per process, which is the main interpreter's. A second import there (after somebody emptied sys.modules) gets what
  * the first one had. */

@@ -103,6 +103,15 @@ static void cease_to_listen(bool c_calls)
     rec_unlock_back_end();
 }
 
+/* After a fork, in the child: what the parent's runs held ends, unless runs go on here. */
+static void end_unheard(void)
+{
+    rec_lock_back_end();
+    rec_collector_end_unless_held();
+    rec_backend_end_unless_held();
+    rec_unlock_back_end();
+}
+
 /* The back end is held before the run's clock starts: what takes long shall lie before that. */
 static struct rec_run *hold_and_open(const struct rec_run_options *options)
 {
@@ -446,42 +455,44 @@ static PyObject *run_label(struct rec_run_object *self, PyObject *arguments)
 
 /* ---- forks ---- */
 
-/* In the child, before it goes on: runs that follow processes and were on in the thread that forked go on here, in files of their own. */
-static void follow(struct rec_run_object *self)
+/* Open in the parent when it forked, of whatever thread: the one that was opened first. One that was just being closed has no run. */
+static struct rec_run_object *next_of_parents(void)
+{
+    struct rec_run_object *oldest = NULL;
+    for (struct rec_run_object *self = open_objects; self; self = self->next_open)
+        if (!self->run || self->run->pid != rec_platform_pid())
+            oldest = self;
+    return oldest;
+}
+
+/* In the child: the run is the parent's; its memory and its mappings stay as they are. True: it takes in this process, too. */
+static bool let_go_of_parents(struct rec_run_object *self)
+{
+    const bool goes_on = self->run && self->run->wants.processes && self->run->was_on_in_fork;
+    self->run = NULL;
+    self->holds_back_end = false;
+    forget_open(self);
+    return goes_on;
+}
+
+/* In the child, in a file of its own. */
+static void go_on(struct rec_run_object *self)
 {
     char parent_run[sizeof self->run_id];
     memcpy(parent_run, self->run_id, sizeof parent_run);
-    self->run = NULL; /* the parent's; its memory and its mappings stay as they are */
-    self->holds_back_end = false;
-    forget_open(self);
-    cease_to_listen(self->wants_c_calls); /* what the parent's run held, this copy of the interpreter holds too */
     if (!begin_run(self, parent_run) || switch_on(self) < 0)
         warn_of_exception(self, "not recording in the child process");
     self->start_tick = rec_clock_ticks();
 }
 
-static void let_go_of_parents(struct rec_run_object *self)
-{
-    self->run = NULL;
-    self->holds_back_end = false;
-    forget_open(self);
-    cease_to_listen(self->wants_c_calls);
-}
-
+/* In the child, before it goes on. */
 PyObject *rec_run_object_follow_fork(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
-    struct rec_run_object *inherited = open_objects, *next;
-    open_objects = NULL;
-    for (struct rec_run_object *self = inherited; self; self = next) {
-        next = self->next_open;
-        if (self->run->pid == rec_platform_pid())
-            continue;
-        if (self->run->wants.processes && self->run->was_on_in_fork)
-            follow(self);
-        else
-            let_go_of_parents(self);
-    }
+    for (struct rec_run_object *self; (self = next_of_parents());)
+        if (let_go_of_parents(self))
+            go_on(self);
+    end_unheard();
     Py_RETURN_NONE;
 }
 

@@ -3,9 +3,12 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "backend.h"
 #include "callable.h"
 #include "clock.h"
+#include "collector.h"
 #include "drainer.h"
+#include "lock.h"
 #include "platform.h"
 #include "ring_files.h"
 #include "run.h"
@@ -176,7 +179,10 @@ bool rec_thread_release_lane(struct rec_lane *lane)
 
 static void on_fork_child(void)
 {
+    rec_locks_forget_after_fork();
     ties = rec_mutex_create(); /* the old one may have been held */
+    rec_backend_forget_holders();
+    rec_collector_forget_holders();
     for (struct rec_lane *lane = rec_this_thread.lane; lane; lane = lane->outer) {
         lane->run->was_on_in_fork = true;
         lane->is_on = false;

@@ -138,6 +138,136 @@ def test_forks_while_other_threads_record(record):
     assert all(read_info(trace)["complete"] for trace in run.traces)
 
 
+FORK_BESIDE_RUNS_THAT_BEGIN_AND_END = """
+    import os, sys, threading
+    from callprofiler import profile
+
+    HAS_GIL = getattr(sys, "_is_gil_enabled", lambda: True)()  # without it, dict.get may hang in a child, whoever calls it
+
+    def leaf(): pass
+
+    @profile(quiet=True, output_dir="short")
+    def short_run():
+        leaf()
+
+    @profile(quiet=True, output_dir="child")
+    def run_of_child():
+        leaf()
+
+    def begin_and_end():
+        while not is_over:
+            short_run()
+
+    def is_heard():
+        if sys.version_info < (3, 12):
+            return sys.getprofile() is not None
+        return any(sys.monitoring.get_tool(tool) for tool in range(6))
+
+    def in_child():
+        leaf()  # where a profile hook that nobody needs any more takes itself back
+        if is_heard():
+            os._exit(1)
+        if HAS_GIL:
+            run_of_child()
+        os._exit(is_heard())
+
+    is_over = False
+    threads = [threading.Thread(target=begin_and_end) for _ in range(2)]
+    for thread in threads: thread.start()
+    for _ in range(40):
+        child = os.fork()
+        if child == 0:
+            in_child()
+        assert os.waitpid(child, 0)[1] == 0
+    is_over = True
+    for thread in threads: thread.join()
+    print(40 if HAS_GIL else 0)
+"""
+
+
+def test_forks_while_runs_of_other_threads_begin_and_end(record):
+    """A child hears of nothing that it does not record, and waits for no thread that it does not have."""
+    run = record(FORK_BESIDE_RUNS_THAT_BEGIN_AND_END)
+    assert "RuntimeWarning" not in run.stderr and "[callprofiler]" not in run.stderr
+    traces = run.traces_of("run_of_child")
+    assert len(traces) == int(run.stdout)
+    for trace in traces[:: max(1, len(traces) // 4)]:
+        assert Tree(read_calls(trace)).story() == "run_of_child\n  leaf"
+
+
+FORK_WHILE_A_RUN_IS_CLOSED = """
+    import os, sys, threading
+    from callprofiler import profile
+
+    def leaf(): pass
+
+    is_closed, has_forked = threading.Event(), threading.Event()
+
+    def on_audit(event, arguments):  # children are told that the run is over
+        if event in ("os.putenv", "os.unsetenv") and threading.current_thread() is ending and has_returned:
+            is_closed.set()
+            has_forked.wait()
+
+    @profile(quiet=True, processes=True)
+    def ends():
+        global has_returned
+        leaf()
+        has_returned = True
+
+    @profile(quiet=True, processes=True)
+    def forks():
+        child = os.fork()
+        leaf()
+        if child == 0:
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+
+    has_returned = False
+    ending = threading.Thread(target=ends)
+    sys.addaudithook(on_audit)
+    ending.start()
+    is_closed.wait()
+    forks()
+    has_forked.set()
+    ending.join()
+"""
+
+
+def test_a_fork_while_a_run_of_another_thread_is_closed(record):
+    run = record(FORK_WHILE_A_RUN_IS_CLOSED)
+    assert "RuntimeWarning" not in run.stderr and "[callprofiler]" not in run.stderr
+    assert Tree(read_calls(run.trace_of("ends"))).story() == "ends\n  leaf"
+    of_forks = [Tree(read_calls(trace)).story() for trace in run.traces_of("forks")]
+    assert sorted(of_forks) == ["forks\n  leaf", "leaf"]  # of the parent, and of the child, which goes on in it
+
+
+FORK_IN_NESTED_RUNS = """
+    import os
+    from callprofiler import label, profile
+
+    @profile(quiet=True, processes=True)
+    def outer():
+        inner()
+
+    @profile(quiet=True, processes=True)
+    def inner():
+        child = os.fork()
+        label("innermost", "yes")
+        if child:
+            os.waitpid(child, 0)
+
+    outer()
+"""
+
+
+def test_nested_runs_go_on_nested_in_the_child(record):
+    run = record(FORK_IN_NESTED_RUNS)
+    assert run.stderr == ""
+    labelled = sorted((run_name(trace), "label:innermost" in str(read_info(trace))) for trace in run.traces)
+    assert labelled == [("inner", True), ("inner", True), ("outer", False), ("outer", False)]
+
+
+
 POOL = """
     import multiprocessing, os, sys
     from callprofiler import profile

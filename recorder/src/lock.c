@@ -1,0 +1,34 @@
+#include "lock.h"
+
+#ifdef Py_GIL_DISABLED
+
+PyMutex rec_the_lock, rec_the_back_end_lock;
+_Thread_local unsigned rec_fork_depth;
+
+void rec_locks_before_fork(void)
+{
+    rec_lock_back_end();
+    rec_fork_depth++;
+}
+
+void rec_locks_after_fork(void)
+{
+    if (rec_fork_depth == 0)
+        return; /* this module was imported while the thread forked */
+    rec_fork_depth--;
+    rec_unlock_back_end();
+}
+
+void rec_locks_forget_after_fork(void)
+{
+    rec_the_lock = rec_the_back_end_lock = (PyMutex){0};
+    rec_fork_depth = 0;
+}
+
+#else
+
+void rec_locks_before_fork(void) {}
+void rec_locks_after_fork(void) {}
+void rec_locks_forget_after_fork(void) {}
+
+#endif
