@@ -414,8 +414,10 @@ struct rec_run *rec_run_open(const struct rec_run_options *options, char error[R
         run->is_open = true;
         return run;
     }
-    if (run->mutex)
+    if (run->mutex) {
         rec_run_discard(run);
+        rec_run_let_go(run);
+    }
     rec_run_free(run);
     return NULL;
 }
@@ -509,9 +511,6 @@ int rec_run_save(struct rec_run *run, const char *outcome, const struct cptrace_
     if (!atomic_load(&run->has_failed))
         publish(run);
     rec_trace_files_close(&run->files);
-    let_lanes_go(run);
-    let_ring_file_go(run);
-    free_writer(run);
     return atomic_load(&run->has_failed) ? -1 : 0;
 }
 
@@ -520,6 +519,10 @@ void rec_run_discard(struct rec_run *run)
     rec_run_stop(run);
     atomic_store(&run->is_full, true);
     rec_trace_files_remove(&run->files);
+}
+
+void rec_run_let_go(struct rec_run *run)
+{
     let_lanes_go(run);
     let_ring_file_go(run);
     free_writer(run);

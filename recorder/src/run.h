@@ -94,13 +94,16 @@ struct rec_run *rec_run_open(const struct rec_run_options *options, char error[R
 void rec_run_stop(struct rec_run *run);
 
 /* Drains, writes the end and publishes the file of a stopped run. 0, or -1 with run->error set. The file that was saved (or the .part that
- * remains) is run->files.final_path / part_path. pairs: further pairs of the end block. */
+ * remains) is run->files.final_path / part_path. pairs: further pairs of the end block. Needs no interpreter: other threads may run. */
 int rec_run_save(struct rec_run *run, const char *outcome, const struct cptrace_pair *pairs, size_t pair_count);
 
-/* A run that nobody wants: no file of it remains. */
+/* In place of that: stopped, and no file of it remains. */
 void rec_run_discard(struct rec_run *run);
 
-void rec_run_free(struct rec_run *run);        /* saved or discarded before; NULL is fine. Its memory stays while others hold it */
+/* Saved or discarded: gives back its rings, and what it wrote with. */
+void rec_run_let_go(struct rec_run *run);
+
+void rec_run_free(struct rec_run *run);        /* let go before; NULL is fine. Its memory stays while others hold it */
 void rec_run_free_lane(struct rec_lane *lane); /* one that was left to its thread */
 
 /* This thread's lane in the run, made when it is new; NULL when the run has failed, or there is no room for a ring. */

@@ -12,6 +12,7 @@
 #include "lock.h"
 #include "ring_files.h"
 #include "run.h"
+#include "save.h"
 #include "settings.h"
 
 static PyTypeObject *run_type;
@@ -265,7 +266,7 @@ static int save(struct rec_run_object *self, struct rec_run *run, const char *ou
     PyObject *keeper;
     rec_cost_probe_after(rec_clock_ns_of_ticks(self->end_tick - self->start_tick));
     const size_t count = end_pairs(self, &pairs, &keeper);
-    const int status = rec_run_save(run, outcome, pairs, count);
+    const int status = rec_save(run, outcome, pairs, count);
     PyMem_Free(pairs);
     Py_XDECREF(keeper);
     return status;
@@ -298,6 +299,30 @@ static void let_go(struct rec_run_object *self)
     forget_open(self);
 }
 
+/* What becomes of a run that is over. */
+static void finish(struct rec_run_object *self, struct rec_run *run, const char *outcome)
+{
+    if (!is_kept(self)) {
+        rec_run_discard(run);
+        rec_run_let_go(run);
+        return;
+    }
+    if (save(self, run, outcome) < 0) {
+        warn(self, run->is_whole ? "the trace is not at its place" : "the trace is incomplete", run->error);
+        return;
+    }
+    tell_saved(self, run->files.final_path);
+    if (run->trouble)
+        warn(self, "the trace is incomplete", run->trouble);
+}
+
+/* Only now: Python code ran, and may have begun another run with this object. */
+static void keep_past(struct rec_run_object *self, struct rec_run *run)
+{
+    rec_run_free(self->past_run);
+    self->past_run = run;
+}
+
 static void close_run(struct rec_run_object *self, const char *outcome)
 {
     struct rec_run *run = self->run;
@@ -314,18 +339,8 @@ static void close_run(struct rec_run_object *self, const char *outcome)
     if (trouble)
         run->trouble = trouble;
     let_go(self);
-    self->past_run = run;
-    if (!is_kept(self)) {
-        rec_run_discard(run);
-        return;
-    }
-    if (save(self, run, outcome) < 0) {
-        warn(self, run->is_whole ? "the trace is not at its place" : "the trace is incomplete", run->error);
-        return;
-    }
-    tell_saved(self, run->files.final_path);
-    if (run->trouble)
-        warn(self, "the trace is incomplete", run->trouble);
+    finish(self, run, outcome);
+    keep_past(self, run);
 }
 
 /* The run could not begin: nothing of it stays. */
@@ -335,8 +350,9 @@ static void drop_run(struct rec_run_object *self)
     self->run = NULL;
     rec_run_stop(run);
     let_go(self);
-    self->past_run = run;
     rec_run_discard(run);
+    rec_run_let_go(run);
+    keep_past(self, run);
 }
 
 static bool begin_run(struct rec_run_object *self, const char *parent_run)
@@ -414,6 +430,7 @@ void rec_run_object_close_each(const char *outcome)
         close_run(self, outcome);
         Py_DECREF(self);
     }
+    rec_saves_wait();
     rec_ring_files_remove_idle();
 }
 

@@ -12,6 +12,7 @@
 #include "platform.h"
 #include "ring_files.h"
 #include "run.h"
+#include "save.h"
 
 _Thread_local struct rec_thread rec_this_thread REC_TLS_MODEL = {.callables = &rec_no_callables};
 
@@ -183,6 +184,7 @@ static void on_fork_child(void)
     ties = rec_mutex_create(); /* the old one may have been held */
     rec_backend_forget_holders();
     rec_collector_forget_holders();
+    rec_saves_forget_after_fork();
     for (struct rec_lane *lane = rec_this_thread.lane; lane; lane = lane->outer) {
         lane->run->was_on_in_fork = true;
         lane->is_on = false;

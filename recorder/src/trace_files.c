@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "lock.h"
 #include "platform.h"
 
 #define ATTEMPT_MAX 1000000u
@@ -59,11 +60,14 @@ static unsigned next_attempt(const char *stem)
 {
     static char last_stem[512];
     static unsigned last_attempt;
+    rec_lock();
     if (strncmp(last_stem, stem, sizeof last_stem - 1) != 0) {
         snprintf(last_stem, sizeof last_stem, "%s", stem);
         last_attempt = 0;
     }
-    return ++last_attempt;
+    const unsigned attempt = ++last_attempt;
+    rec_unlock();
+    return attempt;
 }
 
 int rec_trace_files_plan(struct rec_trace_files *files, const char *folder, const char *name)

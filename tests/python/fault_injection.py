@@ -41,10 +41,14 @@ from callprofiler import block, profile
 
 sys.setswitchinterval(60)
 
-set_faults = ctypes.CDLL(os.environ["LD_PRELOAD"]).faults_set
+library = ctypes.CDLL(os.environ["LD_PRELOAD"])
 
 def faults(rules):
-    set_faults(rules.encode())
+    library.faults_set(rules.encode())
+
+def await_fault():
+    while not library.faults_count(0):
+        time.sleep(0.001)
 
 def leaf():
     pass
@@ -115,10 +119,10 @@ class Faulty:
         return path
 
 
-def faulty_program(folder, rules, body, timeout=120, env=None):
-    """Runs body after the prelude, under these rules. It must come to its end, and print nothing but what it tells."""
+def faulty_program(folder, rules, body, timeout=120, env=None, ok=True):
+    """Runs body after the prelude, under these rules. It must come to its end (ok: a good one), and print nothing but what it tells."""
     environment = {"LD_PRELOAD": str(library()[0]), "FAULTS": rules, **(env or {})}
-    return Faulty(record_program(folder, PRELUDE + textwrap.dedent(body), env=environment, timeout=timeout))
+    return Faulty(record_program(folder, PRELUDE + textwrap.dedent(body), env=environment, timeout=timeout, ok=ok))
 
 
 def summary_of(trace):

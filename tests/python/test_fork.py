@@ -237,7 +237,7 @@ def test_a_fork_while_a_run_of_another_thread_is_closed(record):
     run = record(FORK_WHILE_A_RUN_IS_CLOSED)
     assert "RuntimeWarning" not in run.stderr and "[callprofiler]" not in run.stderr
     assert Tree(read_calls(run.trace_of("ends"))).story() == "ends\n  leaf"
-    of_forks = [Tree(read_calls(trace)).story() for trace in run.traces_of("forks")]
+    of_forks = [Tree(read_calls(trace)).story(module="__main__") for trace in run.traces_of("forks")]
     assert sorted(of_forks) == ["forks\n  leaf", "leaf"]  # of the parent, and of the child, which goes on in it
 
 

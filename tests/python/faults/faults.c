@@ -1,9 +1,10 @@
-/* Preloaded into a Python process: makes system calls of the recorder fail, as rules say, and leaves all others alone. faults.py builds it.
+/* Preloaded into a Python process: makes system calls of the recorder fail, as rules say, and leaves all others alone. fault_injection.py builds it.
  *
  *     CALL[:PATH]=ACTION[@FIRST][+TIMES][%EVERY]      several rules are separated by blanks
  *
  * CALL: the name of a function below. PATH: what the path must contain. ACTION: the name of an error; or for write and pwrite `short` (one
- * byte is written), `half`, `fullBYTES` (so many bytes are taken in all, then ENOSPC), `sleepMS`; for clock_gettime `back` (a day).
+ * byte is written), `half`, `fullBYTES` (so many bytes are taken in all, then ENOSPC), `sleepMS`, `wait` (for other
+ * rules); for clock_gettime `back` (a day).
  * FIRST: the first matching call that fails (1). TIMES: how many do. EVERY: only each so manieth.
  * The rules stand in FAULTS when the process begins; it can set others: faults_set(rules). faults_count(rule number): calls that it hit. */
 #define _GNU_SOURCE
@@ -34,6 +35,7 @@ struct rule {
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct rule rules[RULES_MAX];
 static int rule_count;
+static _Atomic int generation; /* of the rules */
 
 static void take_number(const char *text, char mark, long *number)
 {
@@ -73,6 +75,7 @@ void faults_set(const char *text)
     for (char *word; (word = strsep(&rest, " "));)
         if (*word && rule_count < RULES_MAX)
             parse(word, &rules[rule_count++]);
+    generation++;
     pthread_mutex_unlock(&mutex);
 }
 
@@ -161,6 +164,11 @@ static ssize_t part_of(struct rule *rule, size_t length)
         return (ssize_t)(length + 1) / 2;
     if (strncmp(rule->action, "sleep", 5) == 0) {
         usleep((useconds_t)strtol(rule->action + 5, NULL, 10) * 1000);
+        return (ssize_t)length;
+    }
+    if (strcmp(rule->action, "wait") == 0) {
+        for (const int now = generation; now == generation;)
+            usleep(1000);
         return (ssize_t)length;
     }
     if (rule->budget < 0)
