@@ -8,7 +8,7 @@
 #include "platform.h"
 #include "run.h"
 
-/* One list of open runs: guarded by `mutex`, which is held during a round, so that removing a run waits for the round to end. */
+/* One list of open runs: guarded by `mutex`, which nobody holds while a disk is waited for. */
 static struct rec_mutex *mutex;
 static struct rec_bell *bell;
 static struct rec_mutex *start_mutex; /* guards `thread` */
@@ -16,13 +16,35 @@ static struct rec_os_thread *thread;  /* NULL: not running */
 static atomic_bool must_end;
 struct rec_run *rec_open_runs;
 
+static bool is_listed(const struct rec_run *run)
+{
+    const struct rec_run *at = rec_open_runs;
+    while (at && at != run)
+        at = at->next_open;
+    return at != NULL;
+}
+
+/* With `mutex`, which is let go meanwhile. The next run of the round; when this one was removed, the first again. A run that somebody else
+ * is at is left to him: he drains it, or its ring gets full, and then whoever fills it does. */
+static struct rec_run *drain_and_go_on(struct rec_run *run)
+{
+    if (!rec_mutex_try_lock(run->mutex))
+        return run->next_open;
+    rec_mutex_unlock(mutex);
+    rec_run_drain_when_full(run);
+    rec_mutex_lock(mutex);
+    struct rec_run *next = is_listed(run) ? run->next_open : rec_open_runs;
+    rec_mutex_unlock(run->mutex); /* whoever removed it waits for that */
+    return next;
+}
+
 static void drain_until_told(void)
 {
     while (!atomic_load(&must_end)) {
         rec_bell_wait(bell);
         rec_mutex_lock(mutex);
-        for (struct rec_run *run = rec_open_runs; run; run = run->next_open)
-            rec_run_drain_when_full(run);
+        for (struct rec_run *run = rec_open_runs; run;)
+            run = drain_and_go_on(run);
         rec_mutex_unlock(mutex);
     }
 }
@@ -74,7 +96,8 @@ struct rec_run *rec_drainer_find(uint64_t serial)
 
 void rec_drainer_wake(void)
 {
-    rec_mutex_lock(start_mutex);
+    if (!rec_mutex_try_lock(start_mutex))
+        return; /* another thread wakes it, or is about to fork: then rings get full, and who fills them drains them */
     if (!thread) {
         atomic_store(&must_end, false);
         if (rec_os_thread_start(drain_until_told, &thread) != 0)
@@ -83,6 +106,14 @@ void rec_drainer_wake(void)
     if (thread)
         rec_bell_ring(bell);
     rec_mutex_unlock(start_mutex);
+}
+
+bool rec_drainer_is_awake(void)
+{
+    rec_mutex_lock(start_mutex);
+    const bool is_awake = thread != NULL;
+    rec_mutex_unlock(start_mutex);
+    return is_awake;
 }
 
 void rec_drainer_pause(void)

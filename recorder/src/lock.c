@@ -1,5 +1,15 @@
 #include "lock.h"
 
+void rec_mutex_wait_for(struct rec_mutex *mutex)
+{
+    while (!rec_mutex_try_lock(mutex)) {
+        PyThreadState *const state = PyEval_SaveThread();
+        rec_mutex_lock(mutex);
+        rec_mutex_unlock(mutex);
+        PyEval_RestoreThread(state);
+    }
+}
+
 #ifdef Py_GIL_DISABLED
 
 PyMutex rec_the_lock, rec_the_back_end_lock;

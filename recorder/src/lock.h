@@ -5,6 +5,8 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "platform.h"
+
 /* rec_lock: for all state of the process that is not said to be a run's, a lane's or a thread's: tables of functions, Run objects, ring
  * files that are kept. Never held while Python code can run. rec_lock_back_end: for who listens to the interpreter. Held while the
  * interpreter is told, so not by hooks. */
@@ -29,6 +31,10 @@ static inline void rec_unlock(void) {}
 static inline void rec_lock_back_end(void) {}
 static inline void rec_unlock_back_end(void) {}
 #endif
+
+/* For a lock whose holder may be waiting for a disk: other threads of Python run meanwhile. For threads with the GIL; nobody waits for the
+ * GIL while he holds such a lock. */
+void rec_mutex_wait_for(struct rec_mutex *mutex);
 
 /* Around os.fork, in the thread that forks. No other thread is telling the interpreter anything meanwhile: in the child, sys.monitoring
  * would wait forever for a thread that is not there. What Python code other forkers run in between may begin and end runs. */

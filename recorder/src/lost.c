@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "lock.h"
 #include "ring_files.h"
 #include "run.h"
 
@@ -45,7 +46,7 @@ uint64_t rec_lost_go_round(struct rec_lane *lane)
 {
     struct rec_mutex *mutex = lane->run->mutex;
     if (mutex) { /* a lane that leads nowhere (cost.c) has none */
-        rec_mutex_lock(mutex);
+        rec_mutex_wait_for(mutex);
         lose(lane);
         rec_mutex_unlock(mutex);
     }

@@ -59,6 +59,11 @@ static PyObject *execute(PyObject *module, PyObject *arguments)
 static PyObject *before_fork(PyObject *module, PyObject *unused)
 {
     (void)module, (void)unused;
+    if (rec_drainer_is_awake()) { /* to wait for it here, and not with the GIL when the system forks */
+        PyThreadState *const state = PyEval_SaveThread();
+        rec_drainer_pause();
+        PyEval_RestoreThread(state);
+    }
     rec_locks_before_fork();
     Py_RETURN_NONE;
 }

@@ -54,6 +54,7 @@ struct rec_mutex;
 struct rec_mutex *rec_mutex_create(void); /* NULL: no memory */
 void rec_mutex_free(struct rec_mutex *mutex);
 void rec_mutex_lock(struct rec_mutex *mutex);
+bool rec_mutex_try_lock(struct rec_mutex *mutex); /* false: somebody holds it */
 void rec_mutex_unlock(struct rec_mutex *mutex);
 
 /* Runs `before` in the process that is about to fork, and `in_child` in the child, before any Python code. */

@@ -440,6 +440,7 @@ void rec_mutex_free(struct rec_mutex *mutex)
 }
 
 void rec_mutex_lock(struct rec_mutex *mutex) { pthread_mutex_lock(&mutex->mutex); }
+bool rec_mutex_try_lock(struct rec_mutex *mutex) { return pthread_mutex_trylock(&mutex->mutex) == 0; }
 void rec_mutex_unlock(struct rec_mutex *mutex) { pthread_mutex_unlock(&mutex->mutex); }
 
 int rec_platform_on_fork(void (*before)(void), void (*in_child)(void)) { return pthread_atfork(before, NULL, in_child); }

@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "drainer.h"
+#include "lock.h"
 #include "lost.h"
 #include "ring_files.h"
 #include "run_error.h"
@@ -139,13 +140,11 @@ static void drain(struct rec_run *run, struct cptrace_calibration now, bool is_l
 
 void rec_run_drain_when_full(struct rec_run *run)
 {
-    rec_mutex_lock(run->mutex);
     struct rec_lane *lane = run->lanes;
     while (lane && !rec_lane_is_half_full(lane))
         lane = lane->next_of_run;
     if (lane)
         drain(run, rec_clock_calibrate(), false);
-    rec_mutex_unlock(run->mutex);
 }
 
 /* ---- rings and lanes ---- */
@@ -186,17 +185,38 @@ static bool enlarge_ring(struct rec_run *run, struct rec_lane *lane)
     return true;
 }
 
-void rec_run_help(struct rec_lane *lane, uint64_t slot_count)
+/* With run->mutex held. A first ring is made larger; the drainer may have made room in a large one. */
+static bool has_or_gets_room(struct rec_lane *lane, uint64_t slot_count)
+{
+    return (lane->may_grow && enlarge_ring(lane->run, lane)) || rec_lane_used_slots(lane) + slot_count <= lane->ring->capacity_slots;
+}
+
+/* The drainer is at it, or late. Other threads of Python run meanwhile, and may end the run: the lane stays. */
+static void wait_for_room(struct rec_lane *lane, uint64_t slot_count)
 {
     struct rec_run *run = lane->run;
+    rec_this_thread.is_waiting = true;
+    PyThreadState *const state = PyEval_SaveThread();
     rec_mutex_lock(run->mutex);
-    const bool has_room = (lane->may_grow && enlarge_ring(run, lane)) || /* or the drainer has just made some */
-                          rec_lane_used_slots(lane) + slot_count <= lane->ring->capacity_slots;
-    if (!has_room) {
+    if (!has_or_gets_room(lane, slot_count)) {
         run->helped_count++;
         drain(run, rec_clock_calibrate(), false);
     }
     rec_mutex_unlock(run->mutex);
+    PyEval_RestoreThread(state);
+    rec_this_thread.is_waiting = false;
+}
+
+void rec_run_help(struct rec_lane *lane, uint64_t slot_count)
+{
+    struct rec_run *run = lane->run;
+    bool has_room = false;
+    if (rec_mutex_try_lock(run->mutex)) {
+        has_room = has_or_gets_room(lane, slot_count);
+        rec_mutex_unlock(run->mutex);
+    }
+    if (!has_room)
+        wait_for_room(lane, slot_count);
 }
 
 static void free_lane(struct rec_run *run, struct rec_lane *lane)
@@ -285,7 +305,8 @@ struct rec_lane *rec_run_lane(struct rec_run *run, struct rec_thread *thread)
         return lane;
     char name[CPTRACE_RING_NAME_MAX];
     rec_thread_name(name, sizeof name);
-    rec_mutex_lock(run->mutex);
+    atomic_fetch_add(&run->holder_count, 1); /* while others run, it may come to its end */
+    rec_mutex_wait_for(run->mutex);
     if (rec_run_takes_no_more(run))
         run->misses_threads = true;
     else if (!run->has_stopped && !run->takes_no_lane) {
@@ -293,6 +314,7 @@ struct rec_lane *rec_run_lane(struct rec_run *run, struct rec_thread *thread)
         lane = make_lane(run, thread, name);
     }
     rec_mutex_unlock(run->mutex);
+    rec_run_free(run);
     return lane;
 }
 
@@ -428,7 +450,7 @@ void rec_run_stop(struct rec_run *run)
         return;
     run->is_open = false;
     rec_drainer_remove(run);
-    rec_mutex_lock(run->mutex);
+    rec_mutex_wait_for(run->mutex);
     run->has_stopped = true;
     bool are_detached = true;
     for (struct rec_lane *lane = run->lanes; lane; lane = lane->next_of_run)

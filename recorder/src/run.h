@@ -112,7 +112,7 @@ struct rec_lane *rec_run_lane(struct rec_run *run, struct rec_thread *thread);
 /* A ring without room for slot_count more, seen by the thread that fills it: makes a first ring larger, drains a large one. */
 void rec_run_help(struct rec_lane *lane, uint64_t slot_count);
 
-/* The drainer's round: when a ring is half full, encodes, compresses and appends what all of them hold. */
+/* The drainer's round: when a ring is half full, encodes, compresses and appends what all of them hold. With run->mutex held. */
 void rec_run_drain_when_full(struct rec_run *run);
 
 void rec_run_fail(struct rec_run *run, const char *what, const char *why);

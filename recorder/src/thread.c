@@ -119,14 +119,13 @@ void rec_thread_remember_lane(struct rec_thread *thread, struct rec_lane *lane)
     rec_mutex_unlock(ties);
 }
 
-/* Without a GIL, only the thread itself takes a lane out of its lists: its hooks look at them at any moment. */
+/* Its hooks must not be looking at its lists: without a GIL they may be at any moment, so that only the thread itself takes a lane out. */
 static bool may_take_from(const struct rec_thread *thread)
 {
 #ifdef Py_GIL_DISABLED
     return thread == &rec_this_thread;
 #else
-    (void)thread;
-    return true;
+    return thread == &rec_this_thread || !thread->is_waiting;
 #endif
 }
 

@@ -28,6 +28,7 @@ struct rec_thread {
     struct rec_lane *lanes;      /* all that it has, on or off */
     atomic_bool has_closed_lanes; /* some of them belong to runs that are over */
     bool is_known;                /* its end is watched */
+    bool is_waiting;              /* in the middle of an event, while other threads have the GIL: none may take a lane of it away */
     bool locals_are_written_back; /* the interpreter will, when this event is over: nobody may touch a frame's locals */
 };
 
@@ -57,11 +58,10 @@ struct rec_lane *rec_thread_lane(struct rec_thread *thread, const struct rec_run
 void rec_thread_remember_lane(struct rec_thread *thread, struct rec_lane *lane);
 
 /* Takes the lane from its thread, which can be any, so that no event goes there any more. False: that
- * is another, and there is no GIL. */
+ * is another, and its hooks may be looking at it (there is no GIL, or it has let go of it). */
 bool rec_thread_detach_lane(struct rec_lane *lane);
 
-/* Does so at last, before it is freed. False: another thread may be using it at this moment (there is no GIL), and frees it with
- * rec_run_free_lane once it has noticed. */
+/* Does so at last, before it is freed. False, for the same reason: that thread frees it with rec_run_free_lane once it has noticed. */
 bool rec_thread_release_lane(struct rec_lane *lane);
 
 /* What callprofiler's own Python code does is nobody's business: no run hears of it. Nests. */

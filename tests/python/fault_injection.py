@@ -42,12 +42,13 @@ from callprofiler import block, profile
 sys.setswitchinterval(60)
 
 library = ctypes.CDLL(os.environ["LD_PRELOAD"])
+set_faults, count_faults = library.faults_set, library.faults_count
 
 def faults(rules):
-    library.faults_set(rules.encode())
+    set_faults(rules.encode())
 
 def await_fault():
-    while not library.faults_count(0):
+    while not count_faults(0):
         time.sleep(0.001)
 
 def leaf():

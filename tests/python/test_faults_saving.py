@@ -1,4 +1,6 @@
-"""A run is saved on a disk that takes its time: what other threads, the end of the process, and a child see of that."""
+"""A disk that takes its time, or is stuck, while a run is drained or saved: what other threads, the end of the process and a child see of that.
+
+No thread lets go of the GIL by itself (the switch interval is a minute), so that nothing comes to its end where one waits for the disk with it."""
 
 import os
 
@@ -70,3 +72,81 @@ def test_a_fork_while_another_thread_saves(tmp_path):
     """
     run = faulty_program(tmp_path, "", body)
     assert saved_calls(run) == [2, 6, 11]
+
+
+WHILE_STUCK = {
+    "other threads go on": "",
+    "a run begins and ends": "main(5)",
+    "a thread of the run begins": "thread = threading.Thread(target=leaf); thread.start(); faults(''); thread.join()",
+    "a child is forked": "forks()",
+}
+
+
+@pytest.mark.parametrize("event", WHILE_STUCK)
+def test_a_disk_that_is_stuck_while_a_run_is_drained(tmp_path, event):
+    """The drainer cannot write; then the ring is full, and its thread waits."""
+    body = f"""
+    def forks():
+        is_forking.set()  # which waits for the drainer
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+
+    def mend_while_forking():
+        is_forking.wait()
+        time.sleep(0.05)
+        faults("")
+
+    def mend():
+        await_fault()
+        time.sleep(0.05)  # until the ring is full, on most machines
+        {WHILE_STUCK[event] or "pass"}
+        faults("")
+
+    def big():
+        with block("big", quiet=True, c_calls=False, threads={event == "a thread of the run begins"}):
+            mending.start()
+            leaves(300_000)
+            mending.join()
+        return "result"
+
+    is_forking = threading.Event()
+    mending = threading.Thread(target=mend)
+    threading.Thread(target=mend_while_forking, daemon=True).start()
+    faults("write:big=wait")
+    tell(big)
+    """
+    run = faulty_program(tmp_path, "", body)
+    assert "RuntimeWarning" not in str(run.told) and run.files(".part") == run.files(".ring") == []
+    assert len(run.recorded.tree_of("big").named("leaf")) == 300_000 + (event == "a thread of the run begins")
+
+
+def test_a_run_that_ends_while_a_thread_of_it_waits_for_a_stuck_disk(tmp_path):
+    body = """
+    def mend():
+        ending.wait()
+        time.sleep(0.05)
+        faults("")
+
+    def big():
+        with block("big", quiet=True, c_calls=False, threads=True):
+            worker.start()
+            await_fault()
+            time.sleep(0.05)
+            ending.set()
+        worker.join()
+        main(5)
+        return "result"
+
+    ending = threading.Event()
+    mending, worker = threading.Thread(target=mend), threading.Thread(target=leaves, args=(600_000,))
+    faults("write:big=wait")
+    mending.start()
+    tell(big)
+    mending.join()
+    """
+    run = faulty_program(tmp_path, "", body)
+    assert run.warnings == [] and run.files(".part") == run.files(".ring") == []
+    assert 60_000 < len(run.recorded.tree_of("big").named("leaf")) <= 600_000  # as many as came before the end
+    assert call_count_of_whole(run.recorded.trace_of("main")) == 6
