@@ -1,12 +1,14 @@
 #include "lock.h"
 
+#include "thread.h"
+
 void rec_mutex_wait_for(struct rec_mutex *mutex)
 {
     while (!rec_mutex_try_lock(mutex)) {
-        PyThreadState *const state = PyEval_SaveThread();
+        PyThreadState *const state = rec_thread_let_others_run();
         rec_mutex_lock(mutex);
         rec_mutex_unlock(mutex);
-        PyEval_RestoreThread(state);
+        rec_thread_go_on(state);
     }
 }
 

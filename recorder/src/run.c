@@ -195,16 +195,14 @@ static bool has_or_gets_room(struct rec_lane *lane, uint64_t slot_count)
 static void wait_for_room(struct rec_lane *lane, uint64_t slot_count)
 {
     struct rec_run *run = lane->run;
-    rec_this_thread.is_waiting = true;
-    PyThreadState *const state = PyEval_SaveThread();
+    PyThreadState *const state = rec_thread_let_others_run();
     rec_mutex_lock(run->mutex);
     if (!has_or_gets_room(lane, slot_count)) {
         run->helped_count++;
         drain(run, rec_clock_calibrate(), false);
     }
     rec_mutex_unlock(run->mutex);
-    PyEval_RestoreThread(state);
-    rec_this_thread.is_waiting = false;
+    rec_thread_go_on(state);
 }
 
 void rec_run_help(struct rec_lane *lane, uint64_t slot_count)

@@ -8,6 +8,7 @@
 
 #include "platform.h"
 #include "run.h"
+#include "thread.h"
 
 static atomic_uint save_count;     /* saves that others may see the middle of */
 static struct rec_bell *save_over; /* rung when one of them is; NULL in a forked child without memory */
@@ -43,9 +44,9 @@ static int save(struct rec_run *run, const char *outcome, const struct cptrace_p
 static int save_while_others_run(struct rec_run *run, const char *outcome, const struct cptrace_pair *pairs, size_t pair_count)
 {
     atomic_fetch_add(&save_count, 1);
-    PyThreadState *const state = PyEval_SaveThread();
+    PyThreadState *const state = rec_thread_let_others_run();
     const int status = save(run, outcome, pairs, pair_count);
-    PyEval_RestoreThread(state);
+    rec_thread_go_on(state);
     rec_run_let_go(run);
     atomic_fetch_sub(&save_count, 1);
     if (save_over)
@@ -65,9 +66,9 @@ int rec_save(struct rec_run *run, const char *outcome, const struct cptrace_pair
 void rec_saves_wait(void)
 {
     while (save_over && atomic_load(&save_count) > 0) {
-        PyThreadState *const state = PyEval_SaveThread();
+        PyThreadState *const state = rec_thread_let_others_run();
         rec_bell_wait(save_over);
-        PyEval_RestoreThread(state);
+        rec_thread_go_on(state);
     }
     if (save_over)
         rec_bell_ring(save_over); /* for whoever waits besides */

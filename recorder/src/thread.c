@@ -175,6 +175,18 @@ bool rec_thread_release_lane(struct rec_lane *lane)
     return is_free;
 }
 
+PyThreadState *rec_thread_let_others_run(void)
+{
+    rec_this_thread.is_waiting = true;
+    return PyEval_SaveThread();
+}
+
+void rec_thread_go_on(PyThreadState *state)
+{
+    PyEval_RestoreThread(state);
+    rec_this_thread.is_waiting = false;
+}
+
 /* ---- forks ---- */
 
 static void on_fork_child(void)

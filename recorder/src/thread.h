@@ -28,7 +28,7 @@ struct rec_thread {
     struct rec_lane *lanes;      /* all that it has, on or off */
     atomic_bool has_closed_lanes; /* some of them belong to runs that are over */
     bool is_known;                /* its end is watched */
-    bool is_waiting;              /* in the middle of an event, while other threads have the GIL: none may take a lane of it away */
+    bool is_waiting;              /* others have the GIL, in the middle of an event: none may take a lane of it away */
     bool locals_are_written_back; /* the interpreter will, when this event is over: nobody may touch a frame's locals */
 };
 
@@ -63,6 +63,11 @@ bool rec_thread_detach_lane(struct rec_lane *lane);
 
 /* Does so at last, before it is freed. False, for the same reason: that thread frees it with rec_run_free_lane once it has noticed. */
 bool rec_thread_release_lane(struct rec_lane *lane);
+
+/* By the calling thread, in the middle of an event or of the end of a run: others have the GIL, until it takes it back. None of its lanes
+ * goes away meanwhile. */
+PyThreadState *rec_thread_let_others_run(void);
+void rec_thread_go_on(PyThreadState *state);
 
 /* What callprofiler's own Python code does is nobody's business: no run hears of it. Nests. */
 void rec_thread_mute(struct rec_thread *thread);

@@ -150,3 +150,36 @@ def test_a_run_that_ends_while_a_thread_of_it_waits_for_a_stuck_disk(tmp_path):
     assert run.warnings == [] and run.files(".part") == run.files(".ring") == []
     assert 60_000 < len(run.recorded.tree_of("big").named("leaf")) <= 600_000  # as many as came before the end
     assert call_count_of_whole(run.recorded.trace_of("main")) == 6
+
+
+def test_runs_that_end_while_their_threads_wait_for_a_slow_disk(tmp_path):
+    """Under AddressSanitizer this found lanes that were freed under a thread that was waiting."""
+    body = """
+    def busy():
+        while not is_over:
+            leaves(2000)
+
+    def busy_with_runs():
+        while not is_over:
+            main(3000)
+
+    def many():
+        global is_over
+        for _ in range(15):
+            is_over = False
+            threads = [threading.Thread(target=target) for target in (busy, busy, busy, busy_with_runs)]
+            with block("many", quiet=True, c_calls=False, threads=True):
+                for thread in threads: thread.start()
+                time.sleep(0.05)
+            time.sleep(0.02)
+            is_over = True
+            for thread in threads: thread.join()
+        return "result"
+
+    sys.setswitchinterval(0.0005)
+    faults("write=sleep3")
+    tell(many)
+    """
+    run = faulty_program(tmp_path, "", body)
+    assert run.warnings == [] and len(run.recorded.traces_of("many")) == 15
+    saved_calls(run)
