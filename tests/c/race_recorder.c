@@ -14,7 +14,7 @@
 #include "run.h"
 #include "thread.h"
 
-enum { THREADS = 4, CALLS_PER_THREAD = 400000, FUNCTIONS = 50 };
+enum { THREADS = 4, CALLS_PER_THREAD = 400000, FUNCTIONS = 50, SHORT_RUNS = 40, CALLS_PER_SHORT_RUN = 70000 };
 
 /* What thread.c does with an interpreter, without one. */
 _Thread_local struct rec_thread rec_this_thread REC_TLS_MODEL;
@@ -35,7 +35,17 @@ bool rec_thread_detach_lane(struct rec_lane *lane)
     lane->is_on = false;
     return true;
 }
-bool rec_thread_release_lane(struct rec_lane *lane) { return !lane->is_on; }
+bool rec_thread_release_lane(struct rec_lane *lane)
+{
+    struct rec_lane **link = &rec_this_thread.lanes;
+    while (*link && *link != lane)
+        link = &(*link)->next_of_thread;
+    if (*link)
+        *link = lane->next_of_thread;
+    return !lane->is_on;
+}
+PyThreadState *rec_thread_let_others_run(void) { return NULL; }
+void rec_thread_go_on(PyThreadState *state) { (void)state; }
 void rec_thread_name(char *name, size_t capacity) { snprintf(name, capacity, "racer"); }
 
 static struct rec_run *run;
@@ -70,16 +80,36 @@ static void put_event(struct rec_lane *lane, struct rec_function *function, enum
         rec_lane_put_unusual(lane, function, rec_clock_ticks(), op, NULL);
 }
 
-static void *record(void *unused)
+static struct rec_lane *put_calls(struct rec_run *to, uint32_t count)
 {
-    (void)unused;
-    struct rec_lane *lane = rec_run_lane(run, &rec_this_thread);
+    struct rec_lane *lane = rec_run_lane(to, &rec_this_thread);
     REQUIRE(lane);
-    for (uint32_t done = 0; done < CALLS_PER_THREAD; done++) {
+    for (uint32_t done = 0; done < count; done++) {
         put_event(lane, &functions[done % FUNCTIONS], CPTRACE_RING_CALL);
         put_event(lane, &functions[done % FUNCTIONS], CPTRACE_RING_RETURN);
     }
-    atomic_store(&lane->is_finished, true);
+    return lane;
+}
+
+static void *record(void *unused)
+{
+    (void)unused;
+    atomic_store(&put_calls(run, CALLS_PER_THREAD)->is_finished, true);
+    return NULL;
+}
+
+/* Runs that come and go while the drainer goes through all of them; each ends when it has just been woken for it. */
+static void *begin_and_end(void *folder)
+{
+    for (int i = 0; i < SHORT_RUNS; i++) {
+        char error[REC_RUN_ERROR_MAX] = "";
+        struct rec_run *own = rec_run_open(&(struct rec_run_options){.folder = folder, .name = "short"}, error);
+        REQUIRE(own);
+        put_calls(own, CALLS_PER_SHORT_RUN);
+        rec_run_discard(own);
+        rec_run_let_go(own);
+        rec_run_free(own);
+    }
     return NULL;
 }
 
@@ -116,14 +146,15 @@ int main(void)
     char error[REC_RUN_ERROR_MAX] = "";
     run = rec_run_open(&(struct rec_run_options){.folder = folder, .name = "race"}, error);
     REQUIRE(run);
-    pthread_t threads[THREADS];
-    for (int i = 0; i < THREADS; i++)
-        REQUIRE(pthread_create(&threads[i], NULL, record, NULL) == 0);
-    for (int i = 0; i < THREADS; i++)
+    pthread_t threads[THREADS + 1];
+    for (int i = 0; i <= THREADS; i++)
+        REQUIRE(pthread_create(&threads[i], NULL, i < THREADS ? record : begin_and_end, folder) == 0);
+    for (int i = 0; i <= THREADS; i++)
         pthread_join(threads[i], NULL);
     rec_drainer_pause();
     rec_run_stop(run);
     REQUIRE(rec_run_save(run, "returned", NULL, 0) == 0);
+    rec_run_let_go(run);
     check_file(run->files.final_path);
     remove(run->files.final_path);
     rec_run_free(run);

@@ -7,7 +7,7 @@ if(Python_Development.Module_FOUND AND NOT WIN32)
     ${recorder_sources}/run_error.c ${recorder_sources}/lost.c
     ${recorder_sources}/ring_files.c
     ${recorder_sources}/trace_files.c ${recorder_sources}/drainer.c ${recorder_sources}/clock.c
-    ${recorder_sources}/counter_step.c
+    ${recorder_sources}/counter_step.c ${recorder_sources}/lock.c
     ${recorder_sources}/platform_posix.c)
   target_include_directories(race_recorder PRIVATE "${recorder_sources}")
   target_include_directories(race_recorder SYSTEM PRIVATE ${Python_INCLUDE_DIRS})
