@@ -543,7 +543,9 @@ void rec_run_discard(struct rec_run *run)
 
 void rec_run_let_go(struct rec_run *run)
 {
+    rec_mutex_wait_for(run->mutex); /* a thread that waited for room in its ring may still be at the ring file */
     let_lanes_go(run);
+    rec_mutex_unlock(run->mutex);
     let_ring_file_go(run);
     free_writer(run);
 }
