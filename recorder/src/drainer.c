@@ -26,12 +26,13 @@ static bool is_listed(const struct rec_run *run)
 
 /* With `mutex`, which is let go meanwhile. The next run of the round; when this one was removed, the first again. A run that somebody else
  * is at is left to him: he drains it, or its ring gets full, and then whoever fills it does. */
-static struct rec_run *drain_and_go_on(struct rec_run *run)
+static struct rec_run *look_and_go_on(struct rec_run *run, uint64_t *next_look_ns)
 {
     if (!rec_mutex_try_lock(run->mutex))
         return run->next_open;
     rec_mutex_unlock(mutex);
-    rec_run_drain_when_full(run);
+    const uint64_t its_next_ns = rec_run_look(run);
+    *next_look_ns = its_next_ns < *next_look_ns ? its_next_ns : *next_look_ns;
     rec_mutex_lock(mutex);
     struct rec_run *next = is_listed(run) ? run->next_open : rec_open_runs;
     rec_mutex_unlock(run->mutex); /* whoever removed it waits for that */
@@ -40,11 +41,13 @@ static struct rec_run *drain_and_go_on(struct rec_run *run)
 
 static void drain_until_told(void)
 {
+    uint64_t next_look_ns = REC_FOREVER_NS;
     while (!atomic_load(&must_end)) {
-        rec_bell_wait(bell);
+        rec_bell_wait(bell, next_look_ns);
+        next_look_ns = REC_FOREVER_NS;
         rec_mutex_lock(mutex);
         for (struct rec_run *run = rec_open_runs; run;)
-            run = drain_and_go_on(run);
+            run = look_and_go_on(run, &next_look_ns);
         rec_mutex_unlock(mutex);
     }
 }

@@ -12,6 +12,14 @@ struct rec_region;
 struct rec_run;
 struct rec_thread;
 
+/* A run begins with a small ring (REC_FIRST_RING_SLOTS), which is all that most runs need; the first lanes that fill theirs get a large
+ * one. */
+#define REC_LARGE_RING_SLOTS 262144 /* 4 MiB */
+#define REC_MIDDLE_RING_SLOTS 16384
+
+/* What of a ring is read at once, of a large one, before it is emptied. */
+#define REC_READ_SLOTS (REC_LARGE_RING_SLOTS / 8)
+
 /* What a lane does with the events of a function: decided at its first event, since each ring explains itself, in whatever order rings are
  * drained. */
 enum rec_treatment {
@@ -46,6 +54,8 @@ struct rec_lane {
     struct rec_lane *next_of_run, *next_of_thread;
     uint32_t number;
     struct rec_region *region; /* of the ring file, with the ring */
+    uint64_t wake_at_slots;    /* so many in use: the drainer is woken */
+    uint64_t read_slots;       /* up to here the drainer has read the ring; not released yet. With the run's mutex */
 
     bool is_losing;             /* the run takes no more: lost.c */
     struct cptrace_ring *spill; /* then the ring, if there is memory for it; owned */
@@ -62,8 +72,11 @@ bool rec_lane_put_unusual(struct rec_lane *lane, struct rec_function *function, 
 
 uint64_t rec_lane_used_slots(const struct rec_lane *lane);
 
-/* Time for the drainer. A first ring is not drained but made larger. */
-bool rec_lane_is_half_full(const struct rec_lane *lane);
+/* It has another ring from here on. */
+void rec_lane_begin_ring(struct rec_lane *lane);
+
+/* Time for the drainer to empty the ring. A first ring is not drained but made larger. */
+bool rec_lane_is_due(const struct rec_lane *lane);
 
 /* A record that carries bytes (DEFINE, MARK, …), cut at what a ring can take. */
 void rec_lane_put_bytes(struct rec_lane *lane, uint64_t tick, enum cptrace_ring_op op, const void *bytes, uint64_t length);

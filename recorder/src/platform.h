@@ -42,10 +42,12 @@ int rec_map_shared(int file, uint64_t offset, size_t length, void **address);
 void rec_unmap(void *address, size_t length);
 
 /* A bell: stays rung until it is heard. */
+#define REC_FOREVER_NS UINT64_MAX
 struct rec_bell;
 struct rec_bell *rec_bell_create(void);
 void rec_bell_ring(struct rec_bell *bell);
-void rec_bell_wait(struct rec_bell *bell);
+void rec_bell_wait(struct rec_bell *bell, uint64_t at_most_ns);
+
 struct rec_os_thread;
 int rec_os_thread_start(void (*body)(void), struct rec_os_thread **thread); /* 0 or an errno value */
 void rec_os_thread_join(struct rec_os_thread *thread);                      /* waits for its end and frees it */

@@ -355,7 +355,13 @@ struct rec_bell *rec_bell_create(void)
     if (!bell)
         return NULL;
     pthread_mutex_init(&bell->mutex, NULL);
-    pthread_cond_init(&bell->condition, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+#ifndef __APPLE__ /* which has no choice, and waits for a time instead of until one */
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+#endif
+    pthread_cond_init(&bell->condition, &attributes);
+    pthread_condattr_destroy(&attributes);
     return bell;
 }
 
@@ -367,11 +373,33 @@ void rec_bell_ring(struct rec_bell *bell)
     pthread_mutex_unlock(&bell->mutex);
 }
 
-void rec_bell_wait(struct rec_bell *bell)
+/* Of the clock that bells go by. */
+static struct timespec timespec_of(uint64_t ns)
 {
+    enum { NS_PER_S = 1000000000 };
+    return (struct timespec){.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
+}
+
+/* With the mutex. Not 0 when the end has come. */
+static int wait_until(struct rec_bell *bell, uint64_t end_ns)
+{
+#ifdef __APPLE__
+    const uint64_t now_ns = rec_platform_monotonic_ns();
+    const struct timespec left = timespec_of(end_ns > now_ns ? end_ns - now_ns : 0);
+    return pthread_cond_timedwait_relative_np(&bell->condition, &bell->mutex, &left);
+#else
+    const struct timespec end = timespec_of(end_ns);
+    return pthread_cond_timedwait(&bell->condition, &bell->mutex, &end);
+#endif
+}
+
+void rec_bell_wait(struct rec_bell *bell, uint64_t at_most_ns)
+{
+    const uint64_t end_ns = rec_platform_monotonic_ns() + at_most_ns;
+    int status = 0;
     pthread_mutex_lock(&bell->mutex);
-    while (!bell->rung)
-        pthread_cond_wait(&bell->condition, &bell->mutex);
+    while (!bell->rung && status == 0)
+        status = at_most_ns == REC_FOREVER_NS ? pthread_cond_wait(&bell->condition, &bell->mutex) : wait_until(bell, end_ns);
     bell->rung = false;
     pthread_mutex_unlock(&bell->mutex);
 }

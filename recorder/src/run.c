@@ -13,13 +13,11 @@
 #include "run_error.h"
 #include "thread.h"
 
-/* A run begins with a small ring (REC_FIRST_RING_SLOTS), which is all that most runs need; the first lanes that fill theirs get a large
- * one. */
-enum {
-    LARGE_RING_SLOTS = 262144, /* 4 MiB: a block of the file is what is drained at once, half of it */
-    MIDDLE_RING_SLOTS = 16384,
-    LARGE_RING_LANES = 2, /* bounds memory: 2 × 4 MiB, then 256 KiB a lane */
-};
+#define LARGE_RING_LANES 2 /* bounds memory: 2 × 4 MiB, then 256 KiB a lane */
+
+/* The drainer comes by itself to a ring that fills up fast: an eighth of it in this time. */
+#define SLOWEST_PACE_NS 16000000u
+#define NEXT_LOOK_MIN_NS 200000u
 
 static atomic_uint_fast64_t last_serial;
 
@@ -106,45 +104,116 @@ static void put_checkpoint(struct rec_run *run)
     rec_ring_file_put_checkpoint(run->ring_file, bytes, length);
 }
 
-/* Encodes, compresses and appends what all rings hold, in the order of time, since a generator may go on in another thread than the one it
- * was begun in. now: a point that is not before any of these events. is_last: no ring will be written any more, so that they need no
+/* Reads what all rings hold and was not read yet, in the order of time, since a generator may go on in another thread than the one it was
+ * begun in. now: a point that is not before any of these events. *count: of the rings that hold something, read before or not: they are
+ * drained_rings, and drained_slots says up to where. */
+static enum cptrace_status read_rings(struct rec_run *run, struct cptrace_calibration now, size_t *count)
+{
+    *count = 0;
+    if (!make_drain_lists(run))
+        return CPTRACE_NO_MEMORY;
+    for (struct rec_lane *lane = run->lanes; lane; lane = lane->next_of_run)
+        if (rec_lane_used_slots(lane) > 0)
+            run->drained_rings[(*count)++] = lane->ring;
+    if (*count == 0)
+        return CPTRACE_OK;
+    look_for_jump(run, now);
+    cptrace_writer_calibrate(run->writer, now);
+    const enum cptrace_status status = cptrace_transcoder_consume_all(run->transcoder, run->drained_rings, *count, run->drained_slots);
+    size_t i = 0;
+    for (struct rec_lane *lane = run->lanes; lane && i < *count && status == CPTRACE_OK; lane = lane->next_of_run)
+        if (lane->ring == run->drained_rings[i])
+            lane->read_slots = run->drained_slots[i++];
+    return status;
+}
+
+/* What was read before is written, if that is still possible. */
+static void fail_to_drain(struct rec_run *run, enum cptrace_status status)
+{
+    struct cptrace_error error = {0};
+    cptrace_writer_flush(run->writer, &error);
+    rec_run_fail(run, run->files.part_path, error.message[0] ? error.message : cptrace_status_name(status));
+}
+
+/* Encodes, compresses and appends what all rings hold, and empties them. is_last: no ring will be written any more, so that they need no
  * checkpoint. With run->mutex held. */
 static void drain(struct rec_run *run, struct cptrace_calibration now, bool is_last)
 {
     if (rec_run_takes_no_more(run) || !run->writer)
         return;
-    size_t count = 0;
-    struct cptrace_error error = {0};
-    enum cptrace_status status = make_drain_lists(run) ? CPTRACE_OK : CPTRACE_NO_MEMORY;
-    for (struct rec_lane *lane = run->lanes; lane && status == CPTRACE_OK; lane = lane->next_of_run)
-        if (rec_lane_used_slots(lane) > 0)
-            run->drained_rings[count++] = lane->ring;
-    if (status == CPTRACE_OK && count > 0) {
-        look_for_jump(run, now);
-        cptrace_writer_calibrate(run->writer, now);
-        status = cptrace_transcoder_consume_all(run->transcoder, run->drained_rings, count, run->drained_slots);
-        const enum cptrace_status flushed = cptrace_writer_flush(run->writer, &error);
-        status = status == CPTRACE_OK ? flushed : status;
-        if (status == CPTRACE_OK && !is_last)
-            put_checkpoint(run);
+    size_t count;
+    enum cptrace_status status = read_rings(run, now, &count);
+    if (count > 0 && status == CPTRACE_OK)
+        status = cptrace_writer_flush(run->writer, NULL);
+    if (status != CPTRACE_OK) {
+        fail_to_drain(run, status);
+        return;
     }
-    for (size_t i = 0; i < count && status == CPTRACE_OK; i++)
+    if (count > 0 && !is_last)
+        put_checkpoint(run);
+    for (size_t i = 0; i < count; i++)
         cptrace_ring_release(run->drained_rings[i], run->drained_slots[i]);
-    if (status != CPTRACE_OK)
-        rec_run_fail(run, run->files.part_path, error.message[0] ? error.message : cptrace_status_name(status));
-    else {
-        run->released_call_count = cptrace_writer_saved_call_count(run->writer);
-        stop_when_too_large(run);
-    }
+    run->released_call_count = cptrace_writer_saved_call_count(run->writer);
+    stop_when_too_large(run);
 }
 
-void rec_run_drain_when_full(struct rec_run *run)
+/* Half of what it takes to write events is done ahead, so that less is left when the run ends. The rings keep them. */
+static void read_ahead(struct rec_run *run, struct cptrace_calibration now)
 {
-    struct rec_lane *lane = run->lanes;
-    while (lane && !rec_lane_is_half_full(lane))
+    size_t count;
+    const enum cptrace_status status = read_rings(run, now, &count);
+    if (status != CPTRACE_OK)
+        fail_to_drain(run, status);
+}
+
+static uint64_t unread_slots(const struct rec_lane *lane)
+{
+    const uint64_t tail = atomic_load_explicit(&lane->ring->tail, memory_order_relaxed);
+    return atomic_load_explicit(&lane->ring->head, memory_order_acquire) - (tail < lane->read_slots ? lane->read_slots : tail);
+}
+
+static uint64_t most_unread_slots(const struct rec_run *run)
+{
+    uint64_t most = 0;
+    for (const struct rec_lane *lane = run->lanes; lane; lane = lane->next_of_run)
+        if (unread_slots(lane) > most)
+            most = unread_slots(lane);
+    return most;
+}
+
+static bool has_lane_to_drain(const struct rec_run *run)
+{
+    const struct rec_lane *lane = run->lanes;
+    while (lane && !rec_lane_is_due(lane))
         lane = lane->next_of_run;
-    if (lane)
-        drain(run, rec_clock_calibrate(), false);
+    return lane != NULL;
+}
+
+/* For the slots of a look to come together, at the pace of those that came since the last. */
+static uint64_t ns_of_a_look(const struct rec_run *run, uint64_t now_ns, uint64_t unread)
+{
+    return (now_ns - run->last_look_ns) / (unread + 1) * REC_READ_SLOTS;
+}
+
+uint64_t rec_run_look(struct rec_run *run)
+{
+    if (rec_run_takes_no_more(run) || !run->writer)
+        return REC_FOREVER_NS;
+    const uint64_t unread = most_unread_slots(run);
+    const bool is_due = has_lane_to_drain(run);
+    if (!is_due && unread < REC_READ_SLOTS / 2)
+        return REC_FOREVER_NS;
+    const struct cptrace_calibration now = rec_clock_calibrate();
+    const uint64_t pace_ns = ns_of_a_look(run, now.monotonic_ns, unread);
+    run->last_look_ns = now.monotonic_ns;
+    if (is_due)
+        drain(run, now, false);
+    else
+        read_ahead(run, now);
+    const uint64_t gone_ns = rec_platform_monotonic_ns() - now.monotonic_ns;
+    if (pace_ns > SLOWEST_PACE_NS)
+        return REC_FOREVER_NS;
+    return pace_ns > gone_ns + NEXT_LOOK_MIN_NS ? pace_ns - gone_ns : NEXT_LOOK_MIN_NS;
 }
 
 /* ---- rings and lanes ---- */
@@ -156,6 +225,7 @@ static void use_region(struct rec_lane *lane, struct rec_region *region)
     lane->slots = cptrace_ring_slots(region->ring);
     lane->mask = region->ring->capacity_slots - 1;
     lane->limit = atomic_load(&region->ring->head);
+    rec_lane_begin_ring(lane);
 }
 
 /* A larger ring in place of a full one, with what it held. The new region counts (magic) before the old one ceases to. When the disk has no
@@ -165,7 +235,7 @@ static bool enlarge_ring(struct rec_run *run, struct rec_lane *lane)
     struct rec_region *old = lane->region, *larger;
     lane->may_grow = false;
     const bool is_large = run->large_ring_count < LARGE_RING_LANES;
-    if (rec_ring_file_region(run->ring_file, is_large ? LARGE_RING_SLOTS : MIDDLE_RING_SLOTS, &larger) != 0)
+    if (rec_ring_file_region(run->ring_file, is_large ? REC_LARGE_RING_SLOTS : REC_MIDDLE_RING_SLOTS, &larger) != 0)
         return false;
     run->large_ring_count += is_large;
     struct cptrace_ring *from = old->ring, *to = larger->ring;
@@ -219,7 +289,7 @@ void rec_run_help(struct rec_lane *lane, uint64_t slot_count)
 
 static void free_lane(struct rec_run *run, struct rec_lane *lane)
 {
-    run->large_ring_count -= lane->region->ring->capacity_slots == LARGE_RING_SLOTS;
+    run->large_ring_count -= lane->region->ring->capacity_slots == REC_LARGE_RING_SLOTS;
     rec_ring_file_release_region(run->ring_file, lane->region);
     free(lane->treatments);
     free(lane->spill);
@@ -357,9 +427,10 @@ static bool create_writer(struct rec_run *run, const struct rec_run_options *opt
         .file_id = run->file_id,
         .ns_per_tick_q32 = rec_clock_ns_per_tick_q32(),
         .start = rec_clock_calibrate(),
-        .block_event_count = LARGE_RING_SLOTS,
+        .block_event_count = REC_LARGE_RING_SLOTS,
     };
     run->last_point = writer_options.start;
+    run->last_look_ns = writer_options.start.monotonic_ns;
     memcpy(writer_options.run_id, run->run_id, sizeof run->run_id);
     run->writer = cptrace_writer_create((struct cptrace_sink){append, run}, &writer_options, error);
     if (!run->writer)

@@ -63,6 +63,7 @@ struct rec_run {
     uint64_t *drained_slots;
     size_t drained_capacity;
     struct cptrace_calibration last_point;
+    uint64_t last_look_ns; /* the drainer's; monotonic */
     uint64_t bytes_written;
     uint64_t released_call_count; /* in the file when rings were released last */
     uint64_t helped_count;        /* drains by a recording thread */
@@ -112,8 +113,9 @@ struct rec_lane *rec_run_lane(struct rec_run *run, struct rec_thread *thread);
 /* A ring without room for slot_count more, seen by the thread that fills it: makes a first ring larger, drains a large one. */
 void rec_run_help(struct rec_lane *lane, uint64_t slot_count);
 
-/* The drainer's round: when a ring is half full, encodes, compresses and appends what all of them hold. With run->mutex held. */
-void rec_run_drain_when_full(struct rec_run *run);
+/* The drainer's: when a ring is half full, encodes, compresses and appends what all of them hold; until then it reads ahead. Returns when
+ * to look again, should nobody ask for it before: REC_FOREVER_NS, or in so many nanoseconds. With run->mutex held. */
+uint64_t rec_run_look(struct rec_run *run);
 
 void rec_run_fail(struct rec_run *run, const char *what, const char *why);
 

@@ -67,7 +67,7 @@ void rec_saves_wait(void)
 {
     while (save_over && atomic_load(&save_count) > 0) {
         PyThreadState *const state = rec_thread_let_others_run();
-        rec_bell_wait(save_over);
+        rec_bell_wait(save_over, REC_FOREVER_NS);
         rec_thread_go_on(state);
     }
     if (save_over)
