@@ -1,4 +1,5 @@
-/* The one background thread of the process that empties rings. Plain C: it never touches Python. It starts when a ring first fills up. */
+/* The one background thread of the process that empties rings. Plain C: it never touches Python. It starts when it is first woken, and
+ * comes to rings that fill up fast by itself (rec_run_look). */
 #ifndef REC_DRAINER_H
 #define REC_DRAINER_H
 

@@ -121,7 +121,7 @@ static struct rec_run *hold_and_open(const struct rec_run_options *options)
         rec_filter_free(options->filter);
         return NULL;
     }
-    struct rec_run *run = rec_run_open(options, error);
+    struct rec_run *run = rec_save_open(options, error);
     if (run)
         return run;
     cease_to_listen(options->wants.c_calls);

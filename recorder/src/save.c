@@ -10,9 +10,10 @@
 #include "run.h"
 #include "thread.h"
 
-static atomic_uint save_count;     /* saves that others may see the middle of */
-static struct rec_bell *save_over; /* rung when one of them is; NULL in a forked child without memory */
-static _Atomic uint64_t last_save_ns;
+static atomic_uint save_count;        /* saves that others may see the middle of */
+static struct rec_bell *save_over;    /* rung when one of them is; NULL in a forked child without memory */
+static _Atomic uint64_t last_save_ns; /* 0: none yet */
+static _Atomic uint64_t last_opening_ns;
 
 int rec_saves_start(void)
 {
@@ -28,9 +29,18 @@ static bool lets_others_run(void)
 #ifdef Py_GIL_DISABLED
     return true; /* nobody has to wait, unless the world is to be stopped */
 #else
-    enum { SLOW_SAVE_NS = 2000000 };
-    return atomic_load(&last_save_ns) > SLOW_SAVE_NS;
+    enum { SLOW_NS = 2000000 };
+    const uint64_t last_ns = atomic_load(&last_save_ns);
+    return (last_ns ? last_ns : atomic_load(&last_opening_ns)) > SLOW_NS;
 #endif
+}
+
+struct rec_run *rec_save_open(const struct rec_run_options *options, char error[REC_RUN_ERROR_MAX])
+{
+    const uint64_t begin_ns = rec_platform_monotonic_ns();
+    struct rec_run *const run = rec_run_open(options, error);
+    atomic_store(&last_opening_ns, rec_platform_monotonic_ns() - begin_ns);
+    return run;
 }
 
 static int save(struct rec_run *run, const char *outcome, const struct cptrace_pair *pairs, size_t pair_count)

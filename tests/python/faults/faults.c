@@ -3,8 +3,8 @@
  *     CALL[:PATH]=ACTION[@FIRST][+TIMES][%EVERY]      several rules are separated by blanks
  *
  * CALL: the name of a function below. PATH: what the path must contain. ACTION: the name of an error; or for write and pwrite `short` (one
- * byte is written), `half`, `fullBYTES` (so many bytes are taken in all, then ENOSPC), `sleepMS`, `wait` (for other
- * rules); for clock_gettime `back` (a day).
+ * byte is written), `half`, `fullBYTES` (so many bytes are taken in all, then ENOSPC); for these and open `sleepMS`, `wait` (for
+ * other rules); for clock_gettime `back` (a day).
  * FIRST: the first matching call that fails (1). TIMES: how many do. EVERY: only each so manieth.
  * The rules stand in FAULTS when the process begins; it can set others: faults_set(rules). faults_count(rule number): calls that it hit. */
 #define _GNU_SOURCE
@@ -155,6 +155,20 @@ static int fail(const struct rule *rule)
     return -1;
 }
 
+/* True: it goes through, but late. */
+static int takes_time(const struct rule *rule)
+{
+    if (strncmp(rule->action, "sleep", 5) == 0) {
+        usleep((useconds_t)strtol(rule->action + 5, NULL, 10) * 1000);
+        return 1;
+    }
+    if (strcmp(rule->action, "wait") != 0)
+        return 0;
+    for (const int now = generation; now == generation;)
+        usleep(1000);
+    return 1;
+}
+
 /* How much of a write goes through; -1: none, with errno set. */
 static ssize_t part_of(struct rule *rule, size_t length)
 {
@@ -162,15 +176,8 @@ static ssize_t part_of(struct rule *rule, size_t length)
         return length ? 1 : 0;
     if (strcmp(rule->action, "half") == 0)
         return (ssize_t)(length + 1) / 2;
-    if (strncmp(rule->action, "sleep", 5) == 0) {
-        usleep((useconds_t)strtol(rule->action + 5, NULL, 10) * 1000);
+    if (takes_time(rule))
         return (ssize_t)length;
-    }
-    if (strcmp(rule->action, "wait") == 0) {
-        for (const int now = generation; now == generation;)
-            usleep(1000);
-        return (ssize_t)length;
-    }
     if (rule->budget < 0)
         return fail(rule);
     const long part = rule->budget < (long)length ? rule->budget : (long)length;
@@ -193,7 +200,7 @@ int open(const char *path, int flags, ...)
     const mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(arguments, mode_t) : 0;
     va_end(arguments);
     const struct rule *rule = hit(CALLER, "open", path);
-    return rule ? fail(rule) : NEXT(open)(path, flags, mode);
+    return rule && !takes_time(rule) ? fail(rule) : NEXT(open)(path, flags, mode);
 }
 
 ssize_t write(int file, const void *bytes, size_t length)
