@@ -8,6 +8,7 @@
 #include "crc32.h"
 #include "error.h"
 #include "frame.h"
+#include "idle.h"
 
 /* A piece of at least this many bytes has zstd blocks, and so entropy tables, of its own. */
 #define SEPARATE_MIN_BYTES 1024
@@ -20,19 +21,11 @@
 
 /* A compressor that no writer uses: each takes it for a block and puts it back. To make one takes 20 µs on a virtual machine, where zstd's
  * question what the processor can do goes to the hypervisor; and writers that wait for their next block need none. */
-#if defined(_MSC_VER) && !defined(__clang__)
-#include <intrin.h>
-static void *volatile idle_compressor;
-#define EXCHANGE_IDLE(compressor) _InterlockedExchangePointer(&idle_compressor, compressor)
-#else
-#include <stdatomic.h>
-static _Atomic(ZSTD_CCtx *) idle_compressor;
-#define EXCHANGE_IDLE(compressor) atomic_exchange(&idle_compressor, compressor)
-#endif
+static idle_place idle_compressor;
 
 static bool take_compressor(struct block_writer *writer)
 {
-    writer->compressor = EXCHANGE_IDLE(NULL);
+    writer->compressor = idle_exchange(&idle_compressor, NULL);
     if (!writer->compressor)
         writer->compressor = ZSTD_createCCtx();
     return writer->compressor || cptrace_block_writer_no_memory(writer);
@@ -40,7 +33,7 @@ static bool take_compressor(struct block_writer *writer)
 
 static void put_compressor_back(struct block_writer *writer)
 {
-    ZSTD_freeCCtx(EXCHANGE_IDLE(writer->compressor));
+    ZSTD_freeCCtx(idle_exchange(&idle_compressor, writer->compressor));
     writer->compressor = NULL;
 }
 

@@ -3,15 +3,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+static size_t grown_to(size_t capacity, size_t count)
+{
+    const size_t grown = capacity + capacity / 2 < 16 ? 16 : capacity + capacity / 2;
+    return grown < count ? count : grown;
+}
+
 bool cptrace_array_reserve(void *array_pointer, size_t *capacity, size_t count, size_t element_bytes)
 {
     if (count <= *capacity)
         return true;
-    size_t grown = *capacity + *capacity / 2;
-    if (grown < count)
-        grown = count;
-    if (grown < 16)
-        grown = 16;
+    const size_t grown = grown_to(*capacity, count);
     if (grown > SIZE_MAX / element_bytes)
         return false;
     void *old;
@@ -24,10 +26,26 @@ bool cptrace_array_reserve(void *array_pointer, size_t *capacity, size_t count, 
     return true;
 }
 
+bool cptrace_array_renew(void *array_pointer, size_t *capacity, size_t count, size_t element_bytes)
+{
+    if (count <= *capacity)
+        return true;
+    const size_t grown = grown_to(*capacity, count);
+    void *array;
+    memcpy(&array, array_pointer, sizeof array);
+    free(array);
+    array = grown > SIZE_MAX / element_bytes ? NULL : malloc(grown * element_bytes);
+    memcpy(array_pointer, &array, sizeof array);
+    *capacity = array ? grown : 0;
+    return array != NULL;
+}
+
 bool cptrace_buffer_reserve(struct byte_buffer *buffer, size_t extra)
 {
     if (extra > SIZE_MAX - buffer->length)
         return false;
+    if (buffer->length == 0)
+        return cptrace_array_renew(&buffer->bytes, &buffer->capacity, extra, 1);
     return cptrace_array_reserve(&buffer->bytes, &buffer->capacity, buffer->length + extra, 1);
 }
 

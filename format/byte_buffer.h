@@ -9,7 +9,7 @@ struct byte_buffer {
     size_t length, capacity;
 };
 
-/* Room for extra more bytes behind length; false when there is no memory (the buffer is unchanged). */
+/* Room for extra more bytes behind length; false when there is no memory (what it holds is unchanged). */
 bool cptrace_buffer_reserve(struct byte_buffer *buffer, size_t extra);
 bool cptrace_buffer_append(struct byte_buffer *buffer, const void *bytes, size_t length);
 bool cptrace_buffer_varint(struct byte_buffer *buffer, uint64_t value);
@@ -24,5 +24,8 @@ void cptrace_buffer_free(struct byte_buffer *buffer);
 
 /* Grows an array of element_bytes each to hold count elements; false when there is no memory. */
 bool cptrace_array_reserve(void *array_pointer, size_t *capacity, size_t count, size_t element_bytes);
+
+/* The same for an array that nothing is in: nothing is copied. When there is no memory, capacity is 0 and the array NULL. */
+bool cptrace_array_renew(void *array_pointer, size_t *capacity, size_t count, size_t element_bytes);
 
 #endif

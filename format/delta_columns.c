@@ -54,8 +54,8 @@ static bool reserve_sample(struct delta_columns *columns, size_t count)
     if (!columns->known)
         columns->known = malloc(sizeof *columns->known);
     return columns->known &&
-           cptrace_array_reserve(&columns->sample_numbers, &columns->sample_numbers_capacity, count, sizeof *columns->sample_numbers) &&
-           cptrace_array_reserve(&columns->sample_logs, &columns->sample_logs_capacity, count, sizeof *columns->sample_logs);
+           cptrace_array_renew(&columns->sample_numbers, &columns->sample_numbers_capacity, count, sizeof *columns->sample_numbers) &&
+           cptrace_array_renew(&columns->sample_logs, &columns->sample_logs_capacity, count, sizeof *columns->sample_logs);
 }
 
 bool cptrace_delta_columns_begin(struct delta_columns *columns, size_t count, bool *divides)
@@ -216,7 +216,7 @@ bool cptrace_delta_columns_choose(struct delta_columns *columns, size_t count, s
     if (columns->sample_count)
         group_contexts(columns, count);
     columns->room = count + ROOM_BETWEEN_COLUMNS;
-    if (!cptrace_array_reserve(&columns->deltas, &columns->deltas_capacity, columns->column_count * columns->room, 1))
+    if (!cptrace_array_renew(&columns->deltas, &columns->deltas_capacity, columns->column_count * columns->room, 1))
         return false;
     for (uint32_t i = 0; i < columns->column_count; i++)
         sink->to[i] = columns->deltas + i * columns->room;

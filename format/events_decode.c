@@ -139,7 +139,7 @@ static enum cptrace_status decode_deltas(struct events_decoder *decoder, struct 
 {
     struct cptrace_events *const out = decoder->out;
     const size_t count = header->event_count;
-    if (!cptrace_array_reserve(&out->deltas, &out->deltas_capacity, 2 * count, sizeof *out->deltas))
+    if (!cptrace_array_renew(&out->deltas, &out->deltas_capacity, 2 * count, sizeof *out->deltas))
         return cptrace_decoder_no_memory(decoder);
     static const uint8_t wide = DELTA_WIDE;
     decoder->delta[COLUMN_UNKNOWN] = &wide;
@@ -185,10 +185,10 @@ static bool reserve(struct events_decoder *decoder, const struct events_header *
     struct cptrace_events *const out = decoder->out;
     const size_t event_count = header->event_count, open_count = header->open_count;
     if (!reserve_callees(decoder, cursor_left(&header->callee)) || !reserve_columns(decoder, header) ||
-        !cptrace_array_reserve(&out->stack, &out->stack_capacity, open_count + event_count, sizeof *out->stack) ||
-        !cptrace_array_reserve(&out->suspensions, &out->suspension_capacity, 1, sizeof *out->suspensions) ||
-        !cptrace_array_reserve(&out->open, &out->open_capacity, open_count, sizeof *out->open) ||
-        !cptrace_array_reserve(&out->events, &out->event_capacity, event_count, sizeof *out->events))
+        !cptrace_array_renew(&out->stack, &out->stack_capacity, open_count + event_count, sizeof *out->stack) ||
+        !cptrace_array_renew(&out->suspensions, &out->suspension_capacity, 1, sizeof *out->suspensions) ||
+        !cptrace_array_renew(&out->open, &out->open_capacity, open_count, sizeof *out->open) ||
+        !cptrace_array_renew(&out->events, &out->event_capacity, event_count, sizeof *out->events))
         return false;
     decoder->stack = decoder->at.top = out->stack;
     decoder->suspensions = out->suspensions;

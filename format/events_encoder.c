@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "idle.h"
 #include "pending_event.h"
 
 /* Of the events that wait, the first SAMPLE_EVENTS of every SAMPLE_EVERY are looked at before. */
@@ -373,8 +374,17 @@ bool cptrace_events_encode(struct events_encoder *encoder, const struct pending_
            encode_lengths(encoder, block, &out.deltas);
 }
 
-void cptrace_events_encoder_free(struct events_encoder *encoder)
+/* ---- between blocks ---- */
+
+/* What is kept has tables of so many functions at most, 2.4 MB. */
+#define KEPT_FUNCTIONS_MAX 16384u
+
+static idle_place idle_encoder;
+
+static void free_encoder(struct events_encoder *encoder)
 {
+    if (!encoder)
+        return;
     struct byte_buffer *const buffers[] = {&encoder->lengths, &encoder->callee, &encoder->open,   &encoder->op,
                                            &encoder->start,   &encoder->resume, &encoder->reopen, &encoder->wide,
                                            &encoder->code,    &encoder->bits,   &encoder->context};
@@ -384,4 +394,17 @@ void cptrace_events_encoder_free(struct events_encoder *encoder)
     free(encoder->steps);
     free(encoder->callees);
     cptrace_delta_columns_free(&encoder->deltas);
+    free(encoder);
+}
+
+struct events_encoder *cptrace_events_encoder_take(void)
+{
+    struct events_encoder *const idle = idle_exchange(&idle_encoder, NULL);
+    return idle ? idle : calloc(1, sizeof *idle);
+}
+
+void cptrace_events_encoder_put_back(struct events_encoder *encoder)
+{
+    const bool is_kept = encoder->step_function_count <= KEPT_FUNCTIONS_MAX;
+    free_encoder(is_kept ? idle_exchange(&idle_encoder, encoder) : encoder);
 }

@@ -1,5 +1,6 @@
-/* Makes the body of an events block, SPEC.md 4.3, of the events that waited on a lane. One for all lanes of a writer: nothing of a block
- * stays in it for the next. */
+/* Makes the body of an events block, SPEC.md 4.3, of the events that waited on a lane. Nothing of a block stays in it for the next, so that
+ * writers take one for a block and put it back: those that wait for their next block need none, and its memory, some hundred pages, is not
+ * asked for and given back with each run. */
 #ifndef CPTRACE_EVENTS_ENCODER_H
 #define CPTRACE_EVENTS_ENCODER_H
 
@@ -33,8 +34,11 @@ struct pending_block {
     size_t annotation_bytes;
 };
 
+/* One that nobody else uses until it is put back; NULL when there is no memory. */
+struct events_encoder *cptrace_events_encoder_take(void);
+void cptrace_events_encoder_put_back(struct events_encoder *encoder);
+
 /* False when there is no memory. */
 bool cptrace_events_encode(struct events_encoder *encoder, const struct pending_block *block);
-void cptrace_events_encoder_free(struct events_encoder *encoder);
 
 #endif

@@ -11,7 +11,8 @@
 /* Room is granted for this many events at once; for few at first, since many lanes may have few. */
 #define GRANT_EVENTS 1024u
 #define GRANT_EVENTS_FIRST 32u
-#define OPERANDS_MAX 3 /* reopen after a long pause: delta, activation, start */
+#define MANY_EVENTS 8192u /* from there on there is room for a whole block: to grow step by step is to copy, and to ask for new pages */
+#define OPERANDS_MAX 3    /* reopen after a long pause: delta, activation, start */
 
 /* On disk, at most: op, delta and a callee of its own, with what reopen has besides. */
 #define EVENT_MAX_BYTES (4 + 1 + VARINT_MAX_BYTES + 7)
@@ -147,7 +148,8 @@ static size_t pending_count(const struct cptrace_lane_writer *lane) { return (si
 static bool reserve_events(struct cptrace_lane_writer *lane, uint32_t events)
 {
     const size_t pending = lane->events ? pending_count(lane) : 0;
-    if (!cptrace_array_reserve(&lane->events, &lane->event_capacity, pending + events, sizeof *lane->events) ||
+    const size_t wanted = pending < MANY_EVENTS ? pending + events : lane->limit;
+    if (!cptrace_array_reserve(&lane->events, &lane->event_capacity, wanted, sizeof *lane->events) ||
         !cptrace_array_reserve(&lane->operands, &lane->operand_capacity, lane->operand_count + (size_t)events * OPERANDS_MAX,
                                sizeof *lane->operands) ||
         !cptrace_array_reserve(&lane->stack, &lane->stack_capacity, (size_t)lane->depth + events, sizeof *lane->stack))
@@ -214,12 +216,12 @@ static bool encode(struct cptrace_lane_writer *lane, uint32_t event_count)
         .open_count = lane->open_count,
         .annotation_bytes = lane->annotation.length,
     };
-    return cptrace_events_encode(&lane->writer->encoder, &pending) || cptrace_writer_no_memory(lane->writer);
+    return cptrace_events_encode(lane->writer->encoder, &pending) || cptrace_writer_no_memory(lane->writer);
 }
 
 static size_t make_pieces(const struct cptrace_lane_writer *lane, const uint8_t *header, size_t header_bytes, struct block_piece *pieces)
 {
-    const struct events_encoder *const encoder = &lane->writer->encoder;
+    const struct events_encoder *const encoder = lane->writer->encoder;
     const struct byte_buffer *const columns[EVENTS_PIECES] = {
         &encoder->lengths, &encoder->callee,  &encoder->open, &encoder->op,   &encoder->start,   &encoder->resume,
         &encoder->reopen,  &lane->annotation, &encoder->wide, &encoder->code, &encoder->context, &encoder->bits,
@@ -238,7 +240,7 @@ static struct cursor column_of(const struct byte_buffer *column)
 /* The functions that the block mentions, for the index. */
 static bool gather_functions(struct cptrace_writer *writer)
 {
-    const struct events_encoder *const encoder = &writer->encoder;
+    const struct events_encoder *const encoder = writer->encoder;
     const uint32_t function_count = cptrace_definitions_count(&writer->definitions, TABLE_FUNCTIONS);
     return cptrace_function_set_gather(&writer->mentioned, column_of(&encoder->callee), CALLEE_KIND_BITS, 0, function_count) ||
            cptrace_writer_no_memory(writer);
@@ -262,14 +264,25 @@ static bool write_events(struct cptrace_lane_writer *lane, uint32_t event_count)
     return cptrace_writer_write_block(lane->writer, block, pieces, piece_count);
 }
 
+static bool encode_and_write(struct cptrace_lane_writer *lane, uint32_t event_count)
+{
+    struct cptrace_writer *const writer = lane->writer;
+    writer->encoder = cptrace_events_encoder_take();
+    if (!writer->encoder)
+        return cptrace_writer_no_memory(writer);
+    const bool is_written = encode(lane, event_count) && gather_functions(writer) && write_events(lane, event_count);
+    cptrace_events_encoder_put_back(writer->encoder);
+    writer->encoder = NULL;
+    return is_written;
+}
+
 bool cptrace_lane_write_block(struct cptrace_lane_writer *lane)
 {
     struct cptrace_writer *const writer = lane->writer;
     const uint32_t event_count = cptrace_lane_waiting(lane);
     if (event_count == 0)
         return cptrace_writer_live(writer);
-    if (!cptrace_writer_write_definitions(writer) || !encode(lane, event_count) || !gather_functions(writer) ||
-        !write_events(lane, event_count))
+    if (!cptrace_writer_write_definitions(writer) || !encode_and_write(lane, event_count))
         return false;
     writer->events_written += event_count;
     lane->saved_call_count = lane->call_count;

@@ -385,7 +385,6 @@ void cptrace_writer_free(struct cptrace_writer *writer)
     free(writer->lanes);
     cptrace_suspended_free(&writer->suspended);
     cptrace_function_set_free(&writer->mentioned);
-    cptrace_events_encoder_free(&writer->encoder);
     cptrace_definitions_free(&writer->definitions);
     cptrace_block_writer_free(&writer->blocks);
     free(writer);

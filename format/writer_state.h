@@ -48,7 +48,7 @@ struct cptrace_writer {
     struct block_writer blocks;
     struct definitions_writer definitions;
     struct suspended_calls suspended;
-    struct events_encoder encoder;
+    struct events_encoder *encoder;     /* while a block is written; else NULL */
     struct function_set mentioned;      /* by the block that is written */
     struct cptrace_lane_writer **lanes; /* that have begun */
     size_t lane_count, lane_capacity;
