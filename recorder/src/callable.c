@@ -6,6 +6,7 @@
 
 #include "classify.h"
 #include "lock.h"
+#include "word_cache.h"
 
 /* By method definition (one per C function, however many bound objects there are) or by type. Open addressing; never shrinks. With the
  * recorder's lock. */
@@ -78,6 +79,7 @@ static void forget_callable(const void *key)
         atomic_fetch_add(&rec_callable_generation, 1);
         rec_function_free(entry->function);
         entry->function = NULL;
+        rec_words_forget(key);
     }
     rec_unlock();
 }

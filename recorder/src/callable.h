@@ -35,24 +35,19 @@ static inline const struct rec_callable_entry *rec_cached_callable(const struct 
 }
 _Static_assert(REC_CALLABLE_CACHE_SIZE == 1 << (64 - 54), "the hash has as many bits as the cache has entries");
 
-/* For the most common kinds, builtin functions, methods of C types and types, when they are in the cache; NULL else. */
-static inline struct rec_function *rec_function_of_callable_fast(struct rec_thread *thread, PyObject *callable)
+/* By which the words of the most common kinds are known (word_cache.h), builtin functions, methods of C types and types: what stays the
+ * same of them. NULL for others. */
+static inline const void *rec_callable_address(PyObject *callable)
 {
-    const void *key;
     if (Py_IS_TYPE(callable, &PyCFunction_Type))
-        key = ((PyCFunctionObject *)callable)->m_ml;
-    else if (Py_IS_TYPE(callable, &PyMethodDescr_Type))
-        key = ((PyMethodDescrObject *)callable)->d_method;
-    else if (PyType_Check(callable))
-        key = callable;
-    else if (Py_IS_TYPE(callable, &PyCMethod_Type)) /* a builtin function that is told its class */
-        key = ((PyCFunctionObject *)callable)->m_ml;
-    else
-        return NULL;
-    const struct rec_callable_cache *cache = thread->callables;
-    const struct rec_callable_entry *cached = rec_cached_callable(cache, key);
-    const bool is_valid = cached->key == key && cache->generation == atomic_load_explicit(&rec_callable_generation, memory_order_relaxed);
-    return __builtin_expect(is_valid, 1) ? cached->function : NULL;
+        return ((PyCFunctionObject *)callable)->m_ml;
+    if (Py_IS_TYPE(callable, &PyMethodDescr_Type))
+        return ((PyMethodDescrObject *)callable)->d_method;
+    if (PyType_Check(callable))
+        return callable;
+    if (Py_IS_TYPE(callable, &PyCMethod_Type)) /* a builtin function that is told its class */
+        return ((PyCFunctionObject *)callable)->m_ml;
+    return NULL;
 }
 
 /* The function of a C callable, made when it is new. NULL for what is no call of C code: Python functions, bound methods of them, instances

@@ -59,6 +59,7 @@ static bool make_scratch(struct scratch *scratch)
                                       .run = &scratch->run,
                                       .thread = &rec_this_thread,
                                       .is_on = true};
+    rec_thread_give_words(&rec_this_thread, &scratch->lane);
     return true;
 }
 

@@ -18,6 +18,15 @@ bool rec_put_all(struct rec_lane *lane, struct rec_function *function, uint64_t 
     return wants_arguments;
 }
 
+/* So that the fast path takes the next event of the function. Not when several runs are on, or there is more to do. */
+static void remember_word(const struct rec_thread *thread, const void *address, enum rec_word_kind kind,
+                          const struct rec_function *function)
+{
+    const struct rec_lane *lane = thread->enter_lane;
+    if (lane && address && rec_lane_treatment(lane, function) == REC_PLAIN)
+        rec_word_remember(lane->words, rec_word_key(lane->word_key, address, kind), address, rec_function_word(function, 0));
+}
+
 /* A generator or coroutine starts or goes on: op is START, RESUME or THROW. */
 static void enter_resumable(struct rec_thread *thread, struct rec_function *function, uint64_t tick, enum cptrace_ring_op op)
 {
@@ -51,7 +60,9 @@ void rec_enter(struct rec_thread *thread, PyCodeObject *code, enum cptrace_ring_
         if (!lane && !(lane = rec_adopt(thread, code)))
             return;
         const uint64_t tick = rec_clock_ticks();
-        if (rec_put_all(lane, function, tick, CPTRACE_RING_CALL))
+        const bool wants_arguments = rec_put_all(lane, function, tick, CPTRACE_RING_CALL);
+        remember_word(thread, code, REC_WORD_OF_CODE, function);
+        if (wants_arguments)
             rec_arguments_put(thread, function, tick);
         return;
     }
@@ -102,6 +113,7 @@ void rec_c_event(struct rec_thread *thread, PyObject *callable, enum cptrace_rin
     if (!function || function->kind == REC_FUNCTION_HIDDEN)
         return;
     rec_put_all(lane, function, rec_clock_ticks(), op);
+    remember_word(thread, rec_callable_address(callable), REC_WORD_OF_CALLABLE, function);
     if (function->kind == REC_FUNCTION_LANDMARK)
         rec_landmark_c_event(thread, function, op, first_argument);
 }

@@ -1,8 +1,8 @@
 /* What both back ends do with an event of the interpreter: enter, leave, suspend, resume, for Python code and C callables. Nothing here
  * raises, takes a lock or touches a reference count; on the fast path nothing allocates or calls.
  *
- * The fast path is here: one run is on in the thread, the function is plain and known to its ring, there is room, and no CPU time is due.
- * Generators have one that is nearly as fast. All else is in events.c. */
+ * The fast path is here: one run is on in the thread, what is called was recorded by it before (word_cache.h), there is room, and no CPU
+ * time is due. Generators have one that is nearly as fast. All else is in events.c. */
 #ifndef REC_EVENTS_H
 #define REC_EVENTS_H
 
@@ -12,6 +12,7 @@
 #include "function.h"
 #include "lane.h"
 #include "thread.h"
+#include "word_cache.h"
 
 /* ---- the general way, events.c ---- */
 
@@ -42,9 +43,9 @@ static inline bool rec_append_fast(struct rec_lane *lane, uint64_t word, uint64_
     return true;
 }
 
-static inline bool rec_put_fast(struct rec_lane *lane, const struct rec_function *function, enum cptrace_ring_op op, uint64_t count)
+static inline bool rec_find_word(const struct rec_lane *lane, const void *address, enum rec_word_kind kind, uint64_t *word)
 {
-    return rec_lane_treatment(lane, function) == REC_PLAIN && rec_append_fast(lane, rec_function_word(function, op), count);
+    return __builtin_expect(rec_word_find(lane->words, rec_word_key(lane->word_key, address, kind), address, word), 1);
 }
 
 /* lane: thread->enter_lane, or thread->leave_lane for the end of a frame. */
@@ -53,8 +54,8 @@ static inline bool rec_code_event_fast(struct rec_lane *lane, PyCodeObject *code
     if (__builtin_expect(!lane, 0))
         return false;
     const uint64_t count = rec_clock_fast_count();
-    const struct rec_function *function = rec_function_of_code_fast(code);
-    return __builtin_expect(function != NULL, 1) && __builtin_expect(rec_put_fast(lane, function, op, count), 1);
+    uint64_t word;
+    return rec_find_word(lane, code, REC_WORD_OF_CODE, &word) && __builtin_expect(rec_append_fast(lane, word | op, count), 1);
 }
 
 /* The end of a frame, or its suspension, also of a generator or coroutine, and in a run that goes off with one of its frames.
@@ -91,12 +92,13 @@ static inline bool rec_c_call_fast(struct rec_thread *thread, PyObject *callable
     if (__builtin_expect(!lane, 0))
         return false;
     const uint64_t count = rec_clock_fast_count();
-    const struct rec_function *function = rec_function_of_callable_fast(thread, callable);
-    if (!function || rec_lane_treatment(lane, function) != REC_PLAIN)
+    const void *address = rec_callable_address(callable);
+    uint64_t word;
+    if (!address || !rec_find_word(lane, address, REC_WORD_OF_CALLABLE, &word))
         return false;
     thread->last_callable = callable;
-    thread->last_c_return = rec_function_word(function, CPTRACE_RING_RETURN);
-    return __builtin_expect(rec_append_fast(lane, rec_function_word(function, CPTRACE_RING_CALL), count), 1);
+    thread->last_c_return = word | CPTRACE_RING_RETURN;
+    return __builtin_expect(rec_append_fast(lane, word | CPTRACE_RING_CALL, count), 1);
 }
 
 /* What returns is most often what was called last. */
@@ -108,8 +110,10 @@ static inline bool rec_c_return_fast(struct rec_thread *thread, PyObject *callab
     const uint64_t count = rec_clock_fast_count();
     if (thread->last_callable == callable)
         return __builtin_expect(rec_append_fast(lane, thread->last_c_return, count), 1);
-    const struct rec_function *function = rec_function_of_callable_fast(thread, callable);
-    return function && __builtin_expect(rec_put_fast(lane, function, CPTRACE_RING_RETURN, count), 1);
+    const void *address = rec_callable_address(callable);
+    uint64_t word;
+    return address && rec_find_word(lane, address, REC_WORD_OF_CALLABLE, &word) &&
+           __builtin_expect(rec_append_fast(lane, word | CPTRACE_RING_RETURN, count), 1);
 }
 
 #endif

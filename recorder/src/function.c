@@ -8,6 +8,7 @@
 #include "landmark.h"
 #include "lock.h"
 #include "platform.h"
+#include "word_cache.h"
 
 #if PY_VERSION_HEX >= 0x030c0000
 #define request_extra_index PyUnstable_Eval_RequestCodeExtraIndex
@@ -97,6 +98,8 @@ void rec_function_free(void *pointer)
     struct rec_function *function = pointer;
     if (!function || function == &hidden_function)
         return;
+    if (function->code)
+        rec_words_forget(function->code);
     free(function->definition);
     free(function);
 }
@@ -204,6 +207,8 @@ static struct rec_function *create(PyCodeObject *code)
         rec_function_free(function);
         function = NULL;
     }
+    if (function && function != &hidden_function)
+        function->code = code;
     return function;
 }
 

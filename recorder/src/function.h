@@ -24,6 +24,7 @@ struct rec_function {
     bool is_coroutine;
     bool is_c; /* c_calls=False leaves it out */
     uint32_t definition_bytes;
+    const void *code; /* that it is of, NULL for C callables: its address, nothing more */
     void *definition; /* struct cptrace_ring_function and its strings, ready for a ring */
 };
 

@@ -11,6 +11,7 @@
 struct rec_region;
 struct rec_run;
 struct rec_thread;
+struct rec_word_cache;
 
 /* A run begins with a small ring (REC_FIRST_RING_SLOTS), which is all that most runs need; the first lanes that fill theirs get a large
  * one. */
@@ -35,9 +36,11 @@ struct rec_lane {
     struct cptrace_ring *ring;
     struct cptrace_ring_slot *slots; /* of the ring */
     uint64_t mask;
-    uint64_t limit;        /* head may rise to here before rec_lane_make_room must be asked */
-    uint64_t cpu_due_tick; /* when the next event asks for the thread's CPU time */
-    uint8_t *treatments;   /* enum rec_treatment, by process-wide function number */
+    uint64_t limit;               /* head may rise to here before rec_lane_make_room must be asked */
+    uint64_t cpu_due_tick;        /* when the next event asks for the thread's CPU time */
+    struct rec_word_cache *words; /* of its thread */
+    uint64_t word_key;            /* that the words of this lane have */
+    uint8_t *treatments;          /* enum rec_treatment, by process-wide function number */
     uint64_t treatment_count;
     struct rec_lane *outer; /* the next run that is recorded on this thread, while this one is on */
     bool is_on;

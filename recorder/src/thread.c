@@ -13,6 +13,7 @@
 #include "ring_files.h"
 #include "run.h"
 #include "save.h"
+#include "word_cache.h"
 
 _Thread_local struct rec_thread rec_this_thread REC_TLS_MODEL = {.callables = &rec_no_callables};
 
@@ -104,6 +105,36 @@ static void forget_thread(void *value)
     rec_thread_swap_lanes(thread, NULL);
     rec_mutex_unlock(ties);
     rec_callable_cache_free(thread);
+    if (thread->words)
+        rec_word_cache_free(thread->words);
+    thread->words = NULL;
+}
+
+static void give_word_key(struct rec_thread *thread, struct rec_lane *lane)
+{
+    const bool has_key = thread->word_lane_count < REC_WORD_LANES_MAX;
+    lane->words = has_key ? thread->words : &rec_no_words;
+    lane->word_key = has_key ? ++thread->word_lane_count << REC_WORD_LANE_SHIFT : 0;
+}
+
+/* The lanes that there are begin anew with the keys. */
+static void give_keys_anew(struct rec_thread *thread)
+{
+    rec_word_cache_clear(thread->words);
+    thread->word_lane_count = 0;
+    rec_mutex_lock(ties);
+    for (struct rec_lane *lane = thread->lanes; lane; lane = lane->next_of_thread)
+        give_word_key(thread, lane);
+    rec_mutex_unlock(ties);
+}
+
+void rec_thread_give_words(struct rec_thread *thread, struct rec_lane *lane)
+{
+    if (!thread->words)
+        thread->words = rec_word_cache_new();
+    if (thread->word_lane_count == REC_WORD_LANES_MAX)
+        give_keys_anew(thread);
+    give_word_key(thread, lane);
 }
 
 void rec_thread_remember_lane(struct rec_thread *thread, struct rec_lane *lane)
@@ -112,6 +143,7 @@ void rec_thread_remember_lane(struct rec_thread *thread, struct rec_lane *lane)
         thread->is_known = true;
         rec_platform_on_thread_end(forget_thread, thread);
     }
+    rec_thread_give_words(thread, lane);
     rec_mutex_lock(ties);
     lane->thread = thread;
     lane->next_of_thread = thread->lanes;
@@ -196,6 +228,7 @@ static void on_fork_child(void)
     rec_backend_forget_holders();
     rec_collector_forget_holders();
     rec_saves_forget_after_fork();
+    rec_word_caches_forget_after_fork(rec_this_thread.words);
     for (struct rec_lane *lane = rec_this_thread.lane; lane; lane = lane->outer) {
         lane->run->was_on_in_fork = true;
         lane->is_on = false;

@@ -10,6 +10,7 @@
 #include "lane.h"
 
 struct rec_callable_cache;
+struct rec_word_cache;
 
 struct rec_thread {
     /* What the fast path looks at first: the only run that is on, or NULL: none is, or it is not that simple (several are, the clock is
@@ -18,6 +19,9 @@ struct rec_thread {
     const void *last_callable;            /* the C callable that was called last, if it is a plain function to enter_lane; else NULL */
     struct rec_callable_cache *callables; /* in front of the table of C callables */
     uint64_t last_c_return;               /* what its return puts */
+
+    struct rec_word_cache *words; /* NULL: none of its lanes has words yet */
+    uint64_t word_lane_count;     /* lanes that got a key for them */
 
     struct rec_lane *lane;  /* the innermost run that is on, or NULL */
     struct rec_lane *muted; /* what `lane` was, while our own Python code runs */
@@ -56,6 +60,8 @@ bool rec_thread_records_owner(const struct rec_thread *thread, const void *owner
 /* The thread's lanes: each run that it ever had a part in. A thread that ends leaves its lanes to their runs, as finished. */
 struct rec_lane *rec_thread_lane(struct rec_thread *thread, const struct rec_run *run); /* NULL: none yet */
 void rec_thread_remember_lane(struct rec_thread *thread, struct rec_lane *lane);
+/* For a lane that no run has. By the thread itself, as all that makes lanes. */
+void rec_thread_give_words(struct rec_thread *thread, struct rec_lane *lane);
 
 /* Takes the lane from its thread, which can be any, so that no event goes there any more. False: that
  * is another, and its hooks may be looking at it (there is no GIL, or it has let go of it). */
