@@ -175,13 +175,17 @@ struct killed_run {
     struct cptrace_transcoder_options options;
 };
 
-static void drain_all(struct killed_run *run, bool last)
+/* What is read ahead stays in the rings. */
+static void read_all(struct killed_run *run, uint64_t consumed[RINGS])
 {
-    uint64_t consumed[RINGS];
     const enum cptrace_status status = cptrace_transcoder_consume_all(run->bench.transcoder, run->rings, RINGS, consumed);
     cr_assert_eq(status, CPTRACE_OK, "%s", cptrace_status_name(status));
-    if (last)
-        return;
+}
+
+static void drain_all(struct killed_run *run)
+{
+    uint64_t consumed[RINGS];
+    read_all(run, consumed);
     cr_assert_eq(cptrace_writer_flush(run->bench.writer, NULL), CPTRACE_OK);
     const uint8_t *bytes;
     cr_assert_eq(cptrace_transcoder_checkpoint(run->bench.transcoder, &bytes, &run->checkpoint_bytes), CPTRACE_OK);
@@ -208,10 +212,15 @@ static void record_random(struct killed_run *run, unsigned seed)
         run->bench.ring = run->rings[i];
         define_all(&run->bench, leaves_out);
     }
+    /* What is left out is told of at the end of each round: the same in all, but not in the same events. */
+    const bool is_whole = !leaves_out && !run->options.max_depth && !run->options.min_call_ticks;
+    uint64_t consumed[RINGS];
     for (uint32_t left = random_below(&state, 1500); left > 0; left--) {
         run->bench.ring = run->rings[random_below(&state, RINGS)];
         if (atomic_load(&run->bench.ring->head) - atomic_load(&run->bench.ring->tail) > 900 || random_below(&state, 300) == 0)
-            drain_all(run, false);
+            drain_all(run);
+        else if (is_whole && random_below(&state, 100) == 0)
+            read_all(run, consumed);
         put_something(&run->bench, &state);
     }
 }
@@ -241,7 +250,8 @@ static struct left_run left_of(const struct killed_run *run, bool spooled)
 /* The run as it would have ended. */
 static void finish_uninterrupted(struct killed_run *run, struct log *log)
 {
-    drain_all(run, true);
+    uint64_t consumed[RINGS];
+    read_all(run, consumed);
     cptrace_transcoder_finish(run->bench.transcoder, cptrace_writer_last_tick(run->bench.writer));
     cr_assert_eq(cptrace_writer_finish(run->bench.writer, (struct cptrace_calibration){run->bench.tick, 100000, 1}, NULL, 0, NULL),
                  CPTRACE_OK);
