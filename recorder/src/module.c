@@ -95,9 +95,9 @@ static int start(PyObject *module)
 {
     rec_clock_choose();
     rec_run_variable = PyContextVar_New("callprofiler_run", NULL);
-    if (!rec_run_variable || rec_threads_start() != 0 || rec_word_caches_start() != 0 || rec_drainer_start() != 0 || rec_saves_start() != 0 ||
-        rec_function_table_start() < 0 || rec_callable_table_start() < 0 || rec_backend_start() < 0 || rec_driver_start() < 0 ||
-        rec_frames_start() < 0 || rec_moments_start(module) < 0 || rec_gate_start(module) < 0)
+    if (!rec_run_variable || rec_threads_start() != 0 || rec_word_caches_start() != 0 || rec_drainer_start() != 0 ||
+        rec_saves_start() != 0 || rec_function_table_start() < 0 || rec_callable_table_start() < 0 || rec_backend_start() < 0 ||
+        rec_driver_start() < 0 || rec_frames_start() < 0 || rec_moments_start(module) < 0 || rec_gate_start(module) < 0)
         return -1;
     if (PyModule_AddStringConstant(module, "backend", rec_backend_name) < 0 ||
         PyModule_AddStringConstant(module, "clock", rec_clock_name()) < 0 || PyModule_AddIntConstant(module, "CALL", REC_RUN_CALL) < 0 ||
