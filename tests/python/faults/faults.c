@@ -1,4 +1,5 @@
-/* Preloaded into a Python process: makes system calls of the recorder fail, as rules say, and leaves all others alone. fault_injection.py builds it.
+/* Preloaded into a Python process: makes system calls of the recorder fail, as rules say, and leaves all others alone. fault_injection.py
+ * builds it.
  *
  *     CALL[:PATH]=ACTION[@FIRST][+TIMES][%EVERY]      several rules are separated by blanks
  *
