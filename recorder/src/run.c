@@ -151,8 +151,10 @@ static void drain(struct rec_run *run, struct cptrace_calibration now, bool is_l
     }
     if (count > 0 && !is_last)
         put_checkpoint(run);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        run->released_slots += run->drained_slots[i] - atomic_load_explicit(&run->drained_rings[i]->tail, memory_order_relaxed);
         cptrace_ring_release(run->drained_rings[i], run->drained_slots[i]);
+    }
     run->released_call_count = cptrace_writer_saved_call_count(run->writer);
     stop_when_too_large(run);
 }
@@ -181,6 +183,17 @@ static uint64_t most_unread_slots(const struct rec_run *run)
     return most;
 }
 
+/* With a limit, a block ends where it will be reached, as far as what was written tells. */
+static bool will_reach_limit(const struct rec_run *run)
+{
+    enum { SLOTS_PER_BYTE = 3 }; /* before anything is written: of a run of plain calls */
+    uint64_t slots = 0;
+    for (const struct rec_lane *lane = run->lanes; lane; lane = lane->next_of_run)
+        slots += rec_lane_used_slots(lane);
+    const uint64_t bytes = run->released_slots ? slots * run->bytes_written / run->released_slots : slots / SLOTS_PER_BYTE;
+    return run->wants.max_bytes && run->bytes_written + bytes >= run->wants.max_bytes;
+}
+
 static bool has_lane_to_drain(const struct rec_run *run)
 {
     const struct rec_lane *lane = run->lanes;
@@ -200,7 +213,7 @@ uint64_t rec_run_look(struct rec_run *run)
     if (rec_run_takes_no_more(run) || !run->writer)
         return REC_FOREVER_NS;
     const uint64_t unread = most_unread_slots(run);
-    const bool is_due = has_lane_to_drain(run);
+    const bool is_due = has_lane_to_drain(run) || will_reach_limit(run);
     if (!is_due && unread < REC_READ_SLOTS / 2)
         return REC_FOREVER_NS;
     const struct cptrace_calibration now = rec_clock_calibrate();

@@ -65,6 +65,7 @@ struct rec_run {
     struct cptrace_calibration last_point;
     uint64_t last_look_ns; /* the drainer's; monotonic */
     uint64_t bytes_written;
+    uint64_t released_slots;
     uint64_t released_call_count; /* in the file when rings were released last */
     uint64_t helped_count;        /* drains by a recording thread */
     const char *trouble;          /* what was missed, or NULL: told to the user, too; not owned */
