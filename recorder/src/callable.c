@@ -1,6 +1,7 @@
 /* C functions, methods and types that are called: named once, found again by what stays the same of them. */
 #include "callable.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,18 +9,37 @@
 #include "lock.h"
 #include "word_cache.h"
 
+/* Each thread's own copy of what it called last, so that finding it again takes no lock. */
+#define CALLABLE_CACHE_SIZE 1024
+
+struct callable_entry {
+    const void *key;
+    struct rec_function *function;
+};
+
+struct rec_callable_cache {
+    uint32_t generation; /* of the table; entries of another one are void */
+    struct callable_entry entries[CALLABLE_CACHE_SIZE];
+};
+
+static const struct callable_entry *cached_callable(const struct rec_callable_cache *cache, const void *key)
+{
+    return &cache->entries[((uintptr_t)key >> 4) * UINT64_C(0x9E3779B97F4A7C15) >> 54];
+}
+_Static_assert(CALLABLE_CACHE_SIZE == 1 << (64 - 54), "the hash has as many bits as the cache has entries");
+
 /* By method definition (one per C function, however many bound objects there are) or by type. Open addressing; never shrinks. With the
  * recorder's lock. */
-static struct rec_callable_entry *callables;
+static struct callable_entry *callables;
 static size_t callable_capacity, callable_count;
 
-_Atomic uint32_t rec_callable_generation = 1;
+static _Atomic uint32_t generation = 1; /* rises when a key ceases to mean what it did */
 
 struct rec_callable_cache rec_no_callables = {.generation = 0};
 
 static size_t key_hash(const void *key) { return (size_t)(((uintptr_t)key >> 4) * UINT64_C(0x9E3779B97F4A7C15) >> 32); }
 
-static struct rec_callable_entry *find_callable(const void *key)
+static struct callable_entry *find_callable(const void *key)
 {
     size_t mask = callable_capacity - 1;
     size_t i = key_hash(key) & mask;
@@ -30,10 +50,10 @@ static struct rec_callable_entry *find_callable(const void *key)
 
 static bool grow_callables(void)
 {
-    struct rec_callable_entry *old = callables;
+    struct callable_entry *old = callables;
     size_t old_capacity = callable_capacity;
     size_t capacity = old_capacity ? old_capacity * 2 : 1024;
-    struct rec_callable_entry *larger = calloc(capacity, sizeof *larger);
+    struct callable_entry *larger = calloc(capacity, sizeof *larger);
     if (!larger)
         return false;
     callables = larger;
@@ -54,9 +74,9 @@ void rec_callable_cache_free(struct rec_thread *thread)
     thread->callables = &rec_no_callables;
 }
 
-static void remember(struct rec_thread *thread, struct rec_callable_entry entry)
+static void remember(struct rec_thread *thread, struct callable_entry entry)
 {
-    const uint32_t now = atomic_load(&rec_callable_generation);
+    const uint32_t now = atomic_load(&generation);
     struct rec_callable_cache *cache = thread->callables;
     if (cache == &rec_no_callables || cache->generation != now) {
         struct rec_callable_cache *fresh = cache == &rec_no_callables ? malloc(sizeof *cache) : cache;
@@ -65,7 +85,7 @@ static void remember(struct rec_thread *thread, struct rec_callable_entry entry)
         *fresh = (struct rec_callable_cache){.generation = now};
         thread->callables = cache = fresh;
     }
-    cache->entries[rec_cached_callable(cache, entry.key) - cache->entries] = entry;
+    cache->entries[cached_callable(cache, entry.key) - cache->entries] = entry;
 }
 
 /* ---- what dies ---- */
@@ -74,9 +94,9 @@ static void remember(struct rec_thread *thread, struct rec_callable_entry entry)
 static void forget_callable(const void *key)
 {
     rec_lock();
-    struct rec_callable_entry *entry = find_callable(key);
+    struct callable_entry *entry = find_callable(key);
     if (entry->key) {
-        atomic_fetch_add(&rec_callable_generation, 1);
+        atomic_fetch_add(&generation, 1);
         rec_function_free(entry->function);
         entry->function = NULL;
         rec_words_forget(key);
@@ -276,9 +296,9 @@ static struct rec_function *add_callable(const void *key, PyObject *callable, bo
     struct rec_function *function = create_callable(callable, by_itself);
     if (!function)
         return NULL;
-    struct rec_callable_entry *entry = find_callable(key);
+    struct callable_entry *entry = find_callable(key);
     callable_count += entry->key == NULL;
-    *entry = (struct rec_callable_entry){key, function};
+    *entry = (struct callable_entry){key, function};
     return function;
 }
 
@@ -308,7 +328,7 @@ static struct rec_function *look_up_and_remember(struct rec_thread *thread, cons
     rec_lock();
     struct rec_function *function = look_up(&key, callable, keyed_by_type);
     if (function)
-        remember(thread, (struct rec_callable_entry){key, function});
+        remember(thread, (struct callable_entry){key, function});
     rec_unlock();
     PyErr_Clear();
     PyErr_Restore(type, value, traceback);
@@ -318,8 +338,8 @@ static struct rec_function *look_up_and_remember(struct rec_thread *thread, cons
 static struct rec_function *cached_function(const struct rec_thread *thread, const void *key)
 {
     const struct rec_callable_cache *cache = thread->callables;
-    const struct rec_callable_entry *cached = rec_cached_callable(cache, key);
-    const bool is_valid = cached->key == key && cache->generation == atomic_load_explicit(&rec_callable_generation, memory_order_relaxed);
+    const struct callable_entry *cached = cached_callable(cache, key);
+    const bool is_valid = cached->key == key && cache->generation == atomic_load_explicit(&generation, memory_order_relaxed);
     return is_valid ? cached->function : NULL;
 }
 

@@ -2,38 +2,15 @@
 #ifndef REC_CALLABLE_H
 #define REC_CALLABLE_H
 
-#include <stdatomic.h>
-
 #include "function.h"
-#include "linkage.h"
 #include "thread.h"
 
-/* Each thread's own copy of what it called last, so that finding it again takes no lock. */
-#define REC_CALLABLE_CACHE_SIZE 1024
-
-struct rec_callable_entry {
-    const void *key;
-    struct rec_function *function;
-};
-
-struct rec_callable_cache {
-    uint32_t generation; /* of the table; entries of another one are void */
-    struct rec_callable_entry entries[REC_CALLABLE_CACHE_SIZE];
-};
-
+struct rec_callable_cache; /* each thread's own copy of what it called last, so that finding it again takes no lock */
 extern struct rec_callable_cache rec_no_callables; /* what a thread has before its first C call; never written */
 void rec_callable_cache_free(struct rec_thread *thread);
 
 /* Once per process, with the GIL. -1 with a Python exception. */
 int rec_callable_table_start(void);
-
-extern REC_OF_THIS_MODULE _Atomic uint32_t rec_callable_generation; /* rises when a key ceases to mean what it did */
-
-static inline const struct rec_callable_entry *rec_cached_callable(const struct rec_callable_cache *cache, const void *key)
-{
-    return &cache->entries[((uintptr_t)key >> 4) * UINT64_C(0x9E3779B97F4A7C15) >> 54];
-}
-_Static_assert(REC_CALLABLE_CACHE_SIZE == 1 << (64 - 54), "the hash has as many bits as the cache has entries");
 
 /* By which the words of the most common kinds are known (word_cache.h), builtin functions, methods of C types and types: what stays the
  * same of them. NULL for others. */

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "drain.h"
 #include "platform.h"
 #include "run.h"
 
@@ -31,7 +32,7 @@ static struct rec_run *look_and_go_on(struct rec_run *run, uint64_t *next_look_n
     if (!rec_mutex_try_lock(run->mutex))
         return run->next_open;
     rec_mutex_unlock(mutex);
-    const uint64_t its_next_ns = rec_run_look(run);
+    const uint64_t its_next_ns = rec_drain_look(run);
     *next_look_ns = its_next_ns < *next_look_ns ? its_next_ns : *next_look_ns;
     rec_mutex_lock(mutex);
     struct rec_run *next = is_listed(run) ? run->next_open : rec_open_runs;

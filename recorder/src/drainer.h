@@ -1,5 +1,5 @@
 /* The one background thread of the process that empties rings. Plain C: it never touches Python. It starts when it is first woken, and
- * comes to rings that fill up fast by itself (rec_run_look). */
+ * comes to rings that fill up fast by itself (rec_drain_look). */
 #ifndef REC_DRAINER_H
 #define REC_DRAINER_H
 

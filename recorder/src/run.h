@@ -114,10 +114,6 @@ struct rec_lane *rec_run_lane(struct rec_run *run, struct rec_thread *thread);
 /* A ring without room for slot_count more, seen by the thread that fills it: makes a first ring larger, drains a large one. */
 void rec_run_help(struct rec_lane *lane, uint64_t slot_count);
 
-/* The drainer's: when a ring is half full, encodes, compresses and appends what all of them hold; until then it reads ahead. Returns when
- * to look again, should nobody ask for it before: REC_FOREVER_NS, or in so many nanoseconds. With run->mutex held. */
-uint64_t rec_run_look(struct rec_run *run);
-
 void rec_run_fail(struct rec_run *run, const char *what, const char *why);
 
 /* Events are of no use to the run any more. */

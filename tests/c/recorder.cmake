@@ -4,7 +4,7 @@ if(Python_Development.Module_FOUND AND NOT WIN32)
   set(recorder_sources "${CMAKE_CURRENT_SOURCE_DIR}/../../recorder/src")
   add_executable(race_recorder race_recorder.c
     ${recorder_sources}/lane.c ${recorder_sources}/filter.c ${recorder_sources}/run.c
-    ${recorder_sources}/run_error.c ${recorder_sources}/lost.c
+    ${recorder_sources}/drain.c ${recorder_sources}/run_error.c ${recorder_sources}/lost.c
     ${recorder_sources}/ring_files.c
     ${recorder_sources}/trace_files.c ${recorder_sources}/drainer.c ${recorder_sources}/clock.c
     ${recorder_sources}/counter_step.c ${recorder_sources}/lock.c
