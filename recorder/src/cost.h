@@ -9,8 +9,8 @@
 
 #define REC_COST_PAIRS_MAX 3
 
-/* Measures, after a run that took so long that it does not matter (the probe takes about 0.2 ms), unless that was done within the last
- * ten seconds. Leaves no exception. */
+/* Measures, after a run that took so long that it does not matter (the probe takes some 0.3 ms; where others crowd the processor, up to
+ * eight times that), unless that was done within the last ten seconds. Leaves no exception. */
 void rec_cost_probe_after(uint64_t run_wall_ns);
 
 /* `cost_ns:<kind>` for the end block; their bytes stay valid until the next probe. 0 while nothing was measured. */
