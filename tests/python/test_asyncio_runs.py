@@ -79,9 +79,8 @@ def test_a_busy_task_is_not_charged_to_a_waiting_one(record, tree):
     for name in ("main", "middle", "inner"):
         call = found.one(name)
         assert call["running_ns"] + call["suspended_ns"] == call["end_ns"] - call["start_ns"]
-        assert call["suspended_ns"] >= 90_000_000  # two waits of at least one burn of the other task each
+        assert call["suspended_ns"] >= 100_000_000  # two waits, in each of which the other task burns for 50 ms
         assert call["running_ns"] >= found.one("own")["running_ns"] >= 50_000_000
-        assert call["running_ns"] - found.one("own")["running_ns"] < 45_000_000  # less than one burn of the other task
 
 
 LOOPS = """

@@ -193,12 +193,12 @@ def test_generator_is_one_call_with_slices(record, tree):
     numbers = found.one("numbers")
     wall = numbers["end_ns"] - numbers["start_ns"]
     assert numbers["outcome"] == "returned"
-    assert wall >= 19_000_000
-    assert numbers["suspended_ns"] >= 19_000_000
-    assert numbers["running_ns"] < 5_000_000
     assert numbers["running_ns"] + numbers["suspended_ns"] == wall
-    assert len(found.named("sleep")) == 5
-    assert all(found.parent(sleep) is found.one("main") for sleep in found.named("sleep"))
+    sleeps = found.named("sleep")
+    assert len(sleeps) == 5
+    assert all(found.parent(sleep) is found.one("main") for sleep in sleeps)
+    slept_ns = sum(sleep["end_ns"] - sleep["start_ns"] for sleep in sleeps)
+    assert numbers["suspended_ns"] > slept_ns >= 20_000_000
 
 
 def test_delegating_generators(record, tree):
