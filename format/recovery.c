@@ -168,7 +168,7 @@ static enum cptrace_status write_rest(struct cptrace_recovery *recovery, struct 
     uint64_t *const consumed = calloc(image->ring_count + 1, sizeof *consumed);
     if (!consumed)
         return cptrace_error_no_memory(error, 0);
-    enum cptrace_status status = cptrace_transcoder_consume_all(transcoder, image->rings, image->ring_count, consumed);
+    enum cptrace_status status = cptrace_transcoder_consume_all(transcoder, image->rings, image->ring_count, UINT64_MAX, consumed);
     free(consumed);
     if (status == CPTRACE_CORRUPT)
         snprintf(recovery->trouble, sizeof recovery->trouble, "a ring holds a slot that makes no sense: what comes after it is lost");

@@ -147,21 +147,24 @@ static bool are_settled(const struct ring_reading *readings, size_t count, const
     return true;
 }
 
-/* By tick over all rings, up to what had been published when we began. */
-static enum cptrace_status merge(struct cptrace_transcoder *transcoder, struct ring_reading *readings, size_t count)
+/* By tick over all rings, up to what had been published when we began; no record begins behind slot_limit slots. */
+static enum cptrace_status merge(struct cptrace_transcoder *transcoder, struct ring_reading *readings, size_t count, uint64_t slot_limit)
 {
     enum cptrace_status status = CPTRACE_OK;
-    while (status == CPTRACE_OK && !are_settled(readings, count, NULL)) {
-        uint64_t limit;
-        struct ring_reading *const reading = earliest(readings, count, &limit);
-        const bool last = are_settled(readings, count, reading);
-        status = cptrace_transcoder_read(transcoder, reading, last ? reading->settled : reading->head, limit);
+    while (status == CPTRACE_OK && slot_limit > 0 && !are_settled(readings, count, NULL)) {
+        uint64_t last_tick;
+        struct ring_reading *const reading = earliest(readings, count, &last_tick);
+        const uint64_t from = reading->at;
+        const uint64_t end = are_settled(readings, count, reading) ? reading->settled : reading->head;
+        status = cptrace_transcoder_read(transcoder, reading, end - from < slot_limit ? end : from + slot_limit, last_tick);
+        const uint64_t taken = reading->at - from;
+        slot_limit -= taken < slot_limit ? taken : slot_limit;
     }
     return status;
 }
 
 enum cptrace_status cptrace_transcoder_consume_all(struct cptrace_transcoder *transcoder, struct cptrace_ring *const *rings,
-                                                   size_t ring_count, uint64_t *consumed)
+                                                   size_t ring_count, uint64_t slot_limit, uint64_t *consumed)
 {
     if (!cptrace_array_reserve(&transcoder->readings, &transcoder->reading_capacity, ring_count, sizeof *transcoder->readings))
         return CPTRACE_NO_MEMORY;
@@ -173,7 +176,7 @@ enum cptrace_status cptrace_transcoder_consume_all(struct cptrace_transcoder *tr
         begin_reading(transcoder, rings[i], &readings[i]);
     for (size_t i = 0; i < ring_count; i++)
         readings[i].head = atomic_load_explicit(&rings[i]->head, memory_order_acquire);
-    const enum cptrace_status status = merge(transcoder, readings, ring_count);
+    const enum cptrace_status status = merge(transcoder, readings, ring_count, slot_limit);
     for (size_t i = 0; i < ring_count; i++)
         consumed[i] = end_reading(&readings[i]);
     return status == CPTRACE_OK ? cptrace_writer_status(transcoder->run.writer) : status;

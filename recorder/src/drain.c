@@ -57,9 +57,47 @@ static void put_checkpoint(struct rec_run *run)
     rec_ring_file_put_checkpoint(run->ring_file, bytes, length);
 }
 
-/* Reads what all rings hold and was not read yet, in the order of time, since a generator may go on in another thread than the one it was
- * begun in. now: a point that is not before any of these events. *count: of the rings that hold something, read before or not: they are
- * drained_rings, and drained_slots says up to where. */
+static uint64_t used_slots(const struct rec_run *run)
+{
+    uint64_t slots = 0;
+    for (const struct rec_lane *lane = run->lanes; lane; lane = lane->next_of_run)
+        slots += rec_lane_used_slots(lane);
+    return slots;
+}
+
+static uint64_t unread_slots(const struct rec_lane *lane)
+{
+    const uint64_t tail = atomic_load_explicit(&lane->ring->tail, memory_order_relaxed);
+    return atomic_load_explicit(&lane->ring->head, memory_order_acquire) - (tail < lane->read_slots ? lane->read_slots : tail);
+}
+
+/* How many slots more fill the file up to its limit, as far as what was written tells; at least a few, so that blocks do not become tiny.
+ */
+static uint64_t slots_until_limit(const struct rec_run *run)
+{
+    enum { LEAST_SLOTS = 4096, FIRST_BYTES_PER_SLOT = 1 }; /* before anything is written: more than real programs need */
+    if (run->wants.max_bytes == 0)
+        return UINT64_MAX;
+    const double room_bytes = run->bytes_written < run->wants.max_bytes ? (double)(run->wants.max_bytes - run->bytes_written) : 0;
+    const double bytes_per_slot = run->released_slots ? (double)run->bytes_written / (double)run->released_slots : FIRST_BYTES_PER_SLOT;
+    const double slots = room_bytes / bytes_per_slot;
+    return slots < LEAST_SLOTS ? LEAST_SLOTS : slots < UINT32_MAX ? (uint64_t)slots : UINT32_MAX;
+}
+
+static uint64_t slots_to_read(const struct rec_run *run)
+{
+    uint64_t ahead = 0; /* read before, and not in the file yet */
+    for (const struct rec_lane *lane = run->lanes; lane; lane = lane->next_of_run) {
+        const uint64_t tail = atomic_load_explicit(&lane->ring->tail, memory_order_relaxed);
+        ahead += lane->read_slots > tail ? lane->read_slots - tail : 0;
+    }
+    const uint64_t until_limit = slots_until_limit(run);
+    return until_limit > ahead ? until_limit - ahead : 0;
+}
+
+/* Reads what all rings hold and was not read yet, as far as the file has room, in the order of time, since a generator may go on in another
+ * thread than the one it was begun in. now: a point that is not before any of these events. *count: of the rings that hold something, read
+ * before or not: they are drained_rings, and drained_slots says up to where. */
 static enum cptrace_status read_rings(struct rec_run *run, struct cptrace_calibration now, size_t *count)
 {
     *count = 0;
@@ -72,7 +110,8 @@ static enum cptrace_status read_rings(struct rec_run *run, struct cptrace_calibr
         return CPTRACE_OK;
     look_for_jump(run, now);
     cptrace_writer_calibrate(run->writer, now);
-    const enum cptrace_status status = cptrace_transcoder_consume_all(run->transcoder, run->drained_rings, *count, run->drained_slots);
+    const enum cptrace_status status =
+        cptrace_transcoder_consume_all(run->transcoder, run->drained_rings, *count, slots_to_read(run), run->drained_slots);
     size_t i = 0;
     for (struct rec_lane *lane = run->lanes; lane && i < *count && status == CPTRACE_OK; lane = lane->next_of_run)
         if (lane->ring == run->drained_rings[i])
@@ -88,10 +127,8 @@ static void fail_to_drain(struct rec_run *run, enum cptrace_status status)
     rec_run_fail(run, run->files.part_path, error.message[0] ? error.message : cptrace_status_name(status));
 }
 
-void rec_drain(struct rec_run *run, struct cptrace_calibration now, bool is_last)
+static void drain_once(struct rec_run *run, struct cptrace_calibration now, bool is_last)
 {
-    if (rec_run_takes_no_more(run) || !run->writer)
-        return;
     size_t count;
     enum cptrace_status status = read_rings(run, now, &count);
     if (count > 0 && status == CPTRACE_OK)
@@ -110,6 +147,16 @@ void rec_drain(struct rec_run *run, struct cptrace_calibration now, bool is_last
     stop_when_too_large(run);
 }
 
+void rec_drain(struct rec_run *run, struct cptrace_calibration now, bool is_last)
+{
+    const uint64_t end = run->released_slots + used_slots(run);
+    do {
+        if (rec_run_takes_no_more(run) || !run->writer)
+            return;
+        drain_once(run, now, is_last);
+    } while (run->released_slots < end);
+}
+
 /* Half of what it takes to write events is done ahead, so that less is left when the run ends. The rings keep them. */
 static void read_ahead(struct rec_run *run, struct cptrace_calibration now)
 {
@@ -119,12 +166,6 @@ static void read_ahead(struct rec_run *run, struct cptrace_calibration now)
         fail_to_drain(run, status);
 }
 
-static uint64_t unread_slots(const struct rec_lane *lane)
-{
-    const uint64_t tail = atomic_load_explicit(&lane->ring->tail, memory_order_relaxed);
-    return atomic_load_explicit(&lane->ring->head, memory_order_acquire) - (tail < lane->read_slots ? lane->read_slots : tail);
-}
-
 static uint64_t most_unread_slots(const struct rec_run *run)
 {
     uint64_t most = 0;
@@ -132,17 +173,6 @@ static uint64_t most_unread_slots(const struct rec_run *run)
         if (unread_slots(lane) > most)
             most = unread_slots(lane);
     return most;
-}
-
-/* With a limit, a block ends where it will be reached, as far as what was written tells. */
-static bool will_reach_limit(const struct rec_run *run)
-{
-    enum { SLOTS_PER_BYTE = 3 }; /* before anything is written: of a run of plain calls */
-    uint64_t slots = 0;
-    for (const struct rec_lane *lane = run->lanes; lane; lane = lane->next_of_run)
-        slots += rec_lane_used_slots(lane);
-    const uint64_t bytes = run->released_slots ? slots * run->bytes_written / run->released_slots : slots / SLOTS_PER_BYTE;
-    return run->wants.max_bytes && run->bytes_written + bytes >= run->wants.max_bytes;
 }
 
 static bool has_lane_to_drain(const struct rec_run *run)
@@ -164,7 +194,7 @@ uint64_t rec_drain_look(struct rec_run *run)
     if (rec_run_takes_no_more(run) || !run->writer)
         return REC_FOREVER_NS;
     const uint64_t unread = most_unread_slots(run);
-    const bool is_due = has_lane_to_drain(run) || will_reach_limit(run);
+    const bool is_due = has_lane_to_drain(run) || used_slots(run) >= slots_until_limit(run);
     if (!is_due && unread < REC_READ_SLOTS / 2)
         return REC_FOREVER_NS;
     const struct cptrace_calibration now = rec_clock_calibrate();

@@ -10,7 +10,8 @@
 
 struct rec_run;
 
-/* Encodes, compresses and appends what all rings hold, and empties them. now: a point that is not before any of their events. is_last: no
+/* Encodes, compresses and appends what all rings hold, and empties them; with max_bytes in blocks that end where the file is about to be so
+ * large, and nothing after that. now: a point that is not before any of their events. is_last: no
  * ring will be written any more, so that they need no checkpoint. */
 void rec_drain(struct rec_run *run, struct cptrace_calibration now, bool is_last);
 

@@ -135,7 +135,7 @@ static enum cptrace_status transcode(struct cptrace_ring *ring, struct memory_fi
     enum cptrace_status status = transcoder ? CPTRACE_OK : CPTRACE_NO_MEMORY;
     uint64_t consumed;
     if (status == CPTRACE_OK)
-        status = cptrace_transcoder_consume_all(transcoder, &ring, 1, &consumed);
+        status = cptrace_transcoder_consume_all(transcoder, &ring, 1, UINT64_MAX, &consumed);
     if (status == CPTRACE_OK) {
         cptrace_transcoder_finish(transcoder, 1000000);
         status = cptrace_writer_finish(writer, (struct cptrace_calibration){1000000, 1, 1}, NULL, 0, NULL);
@@ -174,7 +174,7 @@ static void leave(struct ring_bench *bench, const struct left_files *files)
     uint64_t consumed;
     const uint8_t *checkpoint;
     struct left_run left = {.trace = &file, .rings = &bench->ring, .ring_count = 1, .options = filters};
-    cr_assert_eq(cptrace_transcoder_consume_all(transcoder, &bench->ring, 1, &consumed), CPTRACE_OK);
+    cr_assert_eq(cptrace_transcoder_consume_all(transcoder, &bench->ring, 1, UINT64_MAX, &consumed), CPTRACE_OK);
     cr_assert_eq(cptrace_writer_flush(writer, NULL), CPTRACE_OK);
     cr_assert_eq(cptrace_transcoder_checkpoint(transcoder, &checkpoint, &left.checkpoint_bytes), CPTRACE_OK);
     left.checkpoint = checkpoint;

@@ -176,16 +176,16 @@ struct killed_run {
 };
 
 /* What is read ahead stays in the rings. */
-static void read_all(struct killed_run *run, uint64_t consumed[RINGS])
+static void read_rings(struct killed_run *run, uint64_t slot_limit, uint64_t consumed[RINGS])
 {
-    const enum cptrace_status status = cptrace_transcoder_consume_all(run->bench.transcoder, run->rings, RINGS, consumed);
+    const enum cptrace_status status = cptrace_transcoder_consume_all(run->bench.transcoder, run->rings, RINGS, slot_limit, consumed);
     cr_assert_eq(status, CPTRACE_OK, "%s", cptrace_status_name(status));
 }
 
-static void drain_all(struct killed_run *run)
+static void drain_rings(struct killed_run *run, uint64_t slot_limit)
 {
     uint64_t consumed[RINGS];
-    read_all(run, consumed);
+    read_rings(run, slot_limit, consumed);
     cr_assert_eq(cptrace_writer_flush(run->bench.writer, NULL), CPTRACE_OK);
     const uint8_t *bytes;
     cr_assert_eq(cptrace_transcoder_checkpoint(run->bench.transcoder, &bytes, &run->checkpoint_bytes), CPTRACE_OK);
@@ -195,6 +195,8 @@ static void drain_all(struct killed_run *run)
     for (int i = 0; i < RINGS; i++)
         cptrace_ring_release(run->rings[i], consumed[i]);
 }
+
+static uint64_t random_slot_limit(uint64_t *state) { return random_below(state, 2) ? UINT64_MAX : random_below(state, 300); }
 
 static void record_random(struct killed_run *run, unsigned seed)
 {
@@ -217,10 +219,12 @@ static void record_random(struct killed_run *run, unsigned seed)
     uint64_t consumed[RINGS];
     for (uint32_t left = random_below(&state, 1500); left > 0; left--) {
         run->bench.ring = run->rings[random_below(&state, RINGS)];
-        if (atomic_load(&run->bench.ring->head) - atomic_load(&run->bench.ring->tail) > 900 || random_below(&state, 300) == 0)
-            drain_all(run);
+        if (atomic_load(&run->bench.ring->head) - atomic_load(&run->bench.ring->tail) > 900)
+            drain_rings(run, UINT64_MAX);
+        else if (random_below(&state, 300) == 0)
+            drain_rings(run, random_slot_limit(&state));
         else if (is_whole && random_below(&state, 100) == 0)
-            read_all(run, consumed);
+            read_rings(run, random_slot_limit(&state), consumed);
         put_something(&run->bench, &state);
     }
 }
@@ -251,7 +255,7 @@ static struct left_run left_of(const struct killed_run *run, bool spooled)
 static void finish_uninterrupted(struct killed_run *run, struct log *log)
 {
     uint64_t consumed[RINGS];
-    read_all(run, consumed);
+    read_rings(run, UINT64_MAX, consumed);
     cptrace_transcoder_finish(run->bench.transcoder, cptrace_writer_last_tick(run->bench.writer));
     cr_assert_eq(cptrace_writer_finish(run->bench.writer, (struct cptrace_calibration){run->bench.tick, 100000, 1}, NULL, 0, NULL),
                  CPTRACE_OK);

@@ -386,7 +386,7 @@ static void expect_matched_in_order(uint32_t starter)
     put_pair(&bench, CPTRACE_RING_RESUME, 0, 0x7000);
     put(&bench, CPTRACE_RING_RETURN, 0);
     uint64_t consumed[2];
-    cr_assert_eq(cptrace_transcoder_consume_all(bench.transcoder, rings, 2, consumed), CPTRACE_OK);
+    cr_assert_eq(cptrace_transcoder_consume_all(bench.transcoder, rings, 2, UINT64_MAX, consumed), CPTRACE_OK);
     for (int i = 0; i < 2; i++)
         cr_expect_eq(consumed[i], atomic_load(&rings[i]->head));
     cr_expect_eq(cptrace_writer_call_count(bench.writer), 1);
@@ -400,6 +400,43 @@ Test(ring, a_generator_that_changes_threads_between_two_rounds_is_one_call)
 {
     expect_matched_in_order(0);
     expect_matched_in_order(1);
+}
+
+Test(ring, rings_are_read_in_portions_that_end_between_records)
+{
+    struct ring_bench bench;
+    open_bench(&bench, NULL, RING_CAPACITY);
+    struct cptrace_ring *rings[2] = {bench.ring, make_ring(1, RING_CAPACITY)};
+    uint64_t ends[2][4]; /* of the records of each ring */
+    for (int i = 0; i < 2; i++) {
+        bench.ring = rings[i];
+        put_definition(&bench, 0, "a name that takes some slots");
+        ends[i][0] = atomic_load(&rings[i]->head);
+    }
+    for (int at = 1; at < 4; at++)
+        for (int i = 0; i < 2; i++) {
+            bench.ring = rings[i];
+            put(&bench, at < 3 ? CPTRACE_RING_CALL : CPTRACE_RING_RETURN, 0);
+            ends[i][at] = atomic_load(&rings[i]->head);
+        }
+    cr_assert_gt(ends[0][0], 2);
+    uint64_t consumed[2];
+    cr_assert_eq(cptrace_transcoder_consume_all(bench.transcoder, rings, 2, 0, consumed), CPTRACE_OK);
+    cr_expect(consumed[0] == 0 && consumed[1] == 0);
+    for (int at = 0; at < 4; at++)
+        for (int i = 0; i < 2; i++) { /* one slot at a time takes one record, the earliest */
+            cr_assert_eq(cptrace_transcoder_consume_all(bench.transcoder, rings, 2, 1, consumed), CPTRACE_OK);
+            cr_expect_eq(consumed[i], ends[i][at]);
+            cr_expect_eq(consumed[1 - i], i == 1 ? ends[0][at] : at == 0 ? 0 : ends[1][at - 1]);
+        }
+    cr_assert_eq(cptrace_transcoder_consume_all(bench.transcoder, rings, 2, 1, consumed), CPTRACE_OK);
+    for (int i = 0; i < 2; i++)
+        cr_expect_eq(consumed[i], atomic_load(&rings[i]->head));
+    cr_expect_eq(cptrace_writer_call_count(bench.writer), 4);
+    cr_expect_eq(cptrace_writer_event_count(bench.writer), 6);
+    bench.ring = rings[0];
+    close_bench(&bench);
+    free(rings[1]);
 }
 
 /* The rings are read in the wrong order: what is lost is that both are one call, never the order of the stacks. */

@@ -109,9 +109,10 @@ void cptrace_transcoder_free(struct cptrace_transcoder *transcoder);
 enum cptrace_status cptrace_transcoder_consume(struct cptrace_transcoder *transcoder, struct cptrace_ring *ring, uint64_t *consumed);
 
 /* The same for several rings of the run at once, merged by tick: so a generator that goes on in another thread is suspended before it is
- * resumed, whichever ring would have been drained first. Takes what is published when it begins. consumed has one number per ring. */
+ * resumed, whichever ring would have been drained first. Takes what is published when it begins, or about the first slot_limit slots of it
+ * (UINT64_MAX: all). consumed has one number per ring. */
 enum cptrace_status cptrace_transcoder_consume_all(struct cptrace_transcoder *transcoder, struct cptrace_ring *const *rings,
-                                                   size_t ring_count, uint64_t *consumed);
+                                                   size_t ring_count, uint64_t slot_limit, uint64_t *consumed);
 
 static inline void cptrace_ring_release(struct cptrace_ring *ring, uint64_t consumed)
 {
