@@ -71,8 +71,7 @@ static uint64_t unread_slots(const struct rec_lane *lane)
     return atomic_load_explicit(&lane->ring->head, memory_order_acquire) - (tail < lane->read_slots ? lane->read_slots : tail);
 }
 
-/* How many slots more fill the file up to its limit, as far as what was written tells; at least a few, so that blocks do not become tiny.
- */
+/* How many slots more fill the file up to its limit, as far as what was written tells; never so few that blocks become tiny. */
 static uint64_t slots_until_limit(const struct rec_run *run)
 {
     enum { LEAST_SLOTS = 4096, FIRST_BYTES_PER_SLOT = 1 }; /* before anything is written: more than real programs need */

@@ -203,6 +203,19 @@ def test_a_disk_that_has_room_again_within_the_run(tmp_path):
     assert call_count_of_left(run.part) + run.missing == 2 * LONG + 1001 * rounds + 3  # main, and two that set the faults
 
 
+def test_max_bytes_is_kept_where_nobody_drains_in_time(tmp_path):
+    body = f"""
+    def limited():
+        with block("limited", quiet=True, c_calls=False, max_bytes=20_000):
+            leaves({4 * LONG})
+    tell(limited)
+    """
+    run = faulty_program(tmp_path, "pthread_create=EAGAIN", body)
+    found = summary_of(run.recorded.trace)
+    assert found["complete"] and int(found["end"]["helped_drains"]) > 0
+    assert 20_000 <= found["bytes"] <= 24_000
+
+
 def test_a_slow_disk_loses_nothing_and_takes_no_memory(tmp_path):
     body = f"""
     tell(main, {LONG // 10})
